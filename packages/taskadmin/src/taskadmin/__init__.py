@@ -1,0 +1,23 @@
+"""Database-scheduled background jobs for Flask + Celery, with a real admin."""
+
+from .accounts import Accounts, Identity
+from .admin import AdminViews
+from .errors import ConfigurationError, RegistrationError, TaskAdminError
+from .extension import TaskAdmin
+from .migrations import Migrations, include_object
+from .models import Models
+from .queue import TaskQueue
+
+__all__ = [
+    "Accounts",
+    "AdminViews",
+    "ConfigurationError",
+    "Identity",
+    "Migrations",
+    "Models",
+    "RegistrationError",
+    "TaskAdmin",
+    "TaskAdminError",
+    "TaskQueue",
+    "include_object",
+]

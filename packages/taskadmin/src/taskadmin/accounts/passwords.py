@@ -1,0 +1,49 @@
+"""Passwords: Argon2id with the library's current recommendation (RFC 9106)."""
+
+from __future__ import annotations
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+MIN_LENGTH = 10
+#: Nothing is cut off; this only keeps a request from hashing megabytes.
+MAX_LENGTH = 4096
+
+_hasher = PasswordHasher()
+#: Verified for names that don't exist, so that the time doesn't tell which ones do.
+_NOBODYS_HASH = _hasher.hash("nobody's password")
+
+
+def check_new_password(password: str) -> None:
+    """Refuse a password that can't be set.
+
+    Raises:
+        ValueError: With a sentence for the person who chose it.
+    """
+    if len(password) < MIN_LENGTH:
+        raise ValueError(f"A password has at least {MIN_LENGTH} characters.")
+    if len(password) > MAX_LENGTH:
+        raise ValueError(f"A password has at most {MAX_LENGTH} characters.")
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        raise ValueError("This password holds characters that can't be stored.") from None
+
+
+def hash_password(password: str) -> str:
+    """The hash to store, with its parameters and salt."""
+    return _hasher.hash(password)
+
+
+def verify_password(password_hash: str | None, password: str) -> bool:
+    """Whether *password* is the one that was hashed; as slow for people without a hash."""
+    try:
+        matches = _hasher.verify(password_hash or _NOBODYS_HASH, password)
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):
+        return False
+    return matches and password_hash is not None
+
+
+def needs_rehash(password_hash: str) -> bool:
+    """Whether the hash was made with older parameters than today's."""
+    return _hasher.check_needs_rehash(password_hash)

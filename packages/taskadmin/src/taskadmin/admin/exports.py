@@ -1,0 +1,17 @@
+"""Values of exports."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+#: A spreadsheet takes text that begins so for a formula (OWASP, "CSV injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def formula_safe(_view: Any, _context: Any, model: Any, name: str) -> str:
+    """A text column's value, as text for spreadsheets too."""
+    value = getattr(model, name)
+    text = "" if value is None else str(value)
+    # The full-width forms of these characters are the same under NFKC.
+    return f"'{text}" if unicodedata.normalize("NFKC", text[:1]) in _FORMULA else text

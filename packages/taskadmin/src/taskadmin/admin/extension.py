@@ -1,0 +1,96 @@
+"""``AdminViews``: taskadmin's pages in Flask-Admin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flask import url_for
+from flask_admin import Admin
+from flask_admin.theme import Bootstrap4Theme
+
+from ..errors import RegistrationError
+from ..models import Task, User
+from ..shell import add_shell
+from ..state import Page, State, register
+from .access import ProtectedView
+from .index import IndexView
+from .review import ReviewView
+from .runs import RunsView
+from .tasks import TasksView
+from .users import UsersView
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+INDEX = "taskadmin"
+
+
+class AdminViews:
+    """Tasks, runs, review and users as Flask-Admin views, each of them permission-checked.
+
+    They get a Flask-Admin of their own, or are added to the host's under the category
+    "taskadmin". Anonymous people are led to the log in page, others without rights get 403.
+    """
+
+    def init_app(
+        self, app: Flask, *, admin: Admin | None = None, url_prefix: str = "/taskadmin"
+    ) -> None:
+        """Register the views below *url_prefix*.
+
+        Raises:
+            RegistrationError: Without ``Models`` or ``Accounts``, on a second call, or if
+                *admin* isn't initialised on *app*.
+        """
+        if admin is not None and admin.app is not app:
+            raise RegistrationError(
+                f"admin isn't initialised on {app.name!r}: call admin.init_app(app) before"
+                " taskadmin's init_app."
+            )
+        state = register(app, "AdminViews", needs=("Models", "Accounts"))
+        add_shell(app, url_prefix)
+        category = "taskadmin" if admin is not None else None
+        if admin is None:
+            admin = Admin(
+                name=state.settings.site_name,
+                index_view=IndexView(name="Home", endpoint=INDEX, url=url_prefix),
+                theme=Bootstrap4Theme(base_template="taskadmin/base.html"),
+            )
+            admin.init_app(app)
+            state.home_url = lambda: url_for(f"{INDEX}.index")
+        else:
+            state.home_url = _first_page_or(state, state.home_url)
+
+        def place(name: str) -> dict[str, str | None]:
+            path = name.lower()
+            return {
+                "name": name,
+                "endpoint": f"taskadmin_{path}",
+                "url": f"{url_prefix}/{path}",
+                "category": category,
+            }
+
+        views: list[ProtectedView] = [
+            TasksView(Task, state.db, **place("Tasks")),
+            RunsView(**place("Runs")),
+            ReviewView(**place("Review")),
+            UsersView(User, state.db, **place("Users")),
+        ]
+        admin.add_views(*views)
+        state.admin = admin
+        state.pages += [
+            Page(str(view.name), f"{view.endpoint}.index_view", view.allows) for view in views
+        ]
+
+
+def _first_page_or(state: State, otherwise: Callable[[], str]) -> Callable[[], str]:
+    """Where people start in a host's Flask-Admin, whose own start says nothing of taskadmin."""
+
+    def home_url() -> str:
+        user = state.current_user()
+        for page in state.pages:
+            if user is not None and page.allows(user):
+                return url_for(page.endpoint)
+        return otherwise()
+
+    return home_url

@@ -1,0 +1,113 @@
+"""``flask taskadmin …``: migrations, the first superuser, a round trip through a worker."""
+
+from __future__ import annotations
+
+import os
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from . import migrations
+from .accounts.passwords import check_new_password, hash_password
+from .errors import TaskAdminError
+from .queue import measure_round_trip
+from .state import get_state
+from .store import users
+
+
+class _Group(AppGroup):
+    """A group whose commands end with the error's sentence instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (TaskAdminError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+        except (OperationalError, ProgrammingError) as error:
+            raise click.ClickException(f"The database can't be used: {error.orig}") from error
+
+
+taskadmin_cli = _Group("taskadmin", help="Database-scheduled background jobs.")
+
+
+@taskadmin_cli.group("db", cls=_Group)
+def db_cli() -> None:
+    """Bring taskadmin's tables to a revision."""
+
+
+@db_cli.command("upgrade")
+@click.argument("revision", default="head")
+def upgrade(revision: str) -> None:
+    """Upgrade to REVISION, the newest by default."""
+    migrations.upgrade(current_app, revision)
+    _say_current()
+
+
+@db_cli.command("downgrade")
+@click.argument("revision")
+def downgrade(revision: str) -> None:
+    """Downgrade to REVISION; "base" removes taskadmin's tables with all that is in them."""
+    migrations.downgrade(current_app, revision)
+    _say_current()
+
+
+@db_cli.command("current")
+def current() -> None:
+    """Show the revision the database is at."""
+    _say_current()
+
+
+@db_cli.command("check")
+def check() -> None:
+    """Fail if the schema isn't what this version of taskadmin needs."""
+    migrations.check(current_app)
+    click.echo("The schema is what this version of taskadmin needs.")
+
+
+def _say_current() -> None:
+    revision = migrations.current_revision(current_app)
+    newest = migrations.newest_revision()
+    if revision == newest:
+        click.echo(f"{revision} (newest)")
+    else:
+        click.echo(f"{revision or 'no taskadmin tables'} (newest is {newest})")
+
+
+@taskadmin_cli.command("create-superuser")
+@click.argument("name")
+@click.option(
+    "--password-env",
+    metavar="VARIABLE",
+    help="Read the password from this environment variable instead of asking for it.",
+)
+def create_superuser(name: str, password_env: str | None) -> None:
+    """Create a superuser called NAME."""
+    if password_env is None:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = os.environ.get(password_env, "")
+        if not password:
+            raise click.ClickException(f"The environment variable {password_env} is empty.")
+    check_new_password(password)
+    try:
+        user = users.create_user(
+            get_state().session, name, password_hash=hash_password(password), is_superuser=True
+        )
+    except (OperationalError, ProgrammingError):
+        migrations.check(current_app)  # without the tables, its error names the command
+        raise
+    click.echo(f"Superuser {user.username} created.")
+
+
+@taskadmin_cli.command("ping")
+@click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait for an answer.")
+def ping(timeout: float) -> None:
+    """Send a message through the broker to a worker and time its answer."""
+    celery = get_state().celery
+    if celery is None:
+        raise click.ClickException("This application has no task queue: add TaskQueue.")
+    answer = measure_round_trip(celery, timeout_seconds=timeout)
+    milliseconds = answer.elapsed.total_seconds() * 1000
+    click.echo(f"{answer.worker} answered after {milliseconds:.0f} ms")

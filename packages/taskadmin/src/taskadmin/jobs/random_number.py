@@ -1,0 +1,51 @@
+"""The built-in job: draw a random number from a range."""
+
+from __future__ import annotations
+
+import random
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
+from pydantic_core import PydanticCustomError
+
+from .registry import Job, add_job
+
+#: The operating system's source: no seed that a forked worker would share with its siblings.
+_random = random.SystemRandom()
+
+
+class RandomNumberArguments(BaseModel):
+    """A range: two finite numbers, the lower one first."""
+
+    model_config = ConfigDict(extra="ignore")  # a run's parameters hold author_id too
+
+    lower_limit: FiniteFloat
+    upper_limit: FiniteFloat
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.lower_limit > self.upper_limit:
+            raise PydanticCustomError(
+                "limits_ordered", "The upper limit must not be below the lower limit."
+            )
+        return self
+
+
+def generate_random_number(lower_limit: float, upper_limit: float) -> float:
+    """Draw a number from ``[lower_limit, upper_limit]``, all equally likely."""
+    share = _random.random()
+    # random.uniform() computes upper - lower, which overflows for the widest ranges.
+    drawn = lower_limit * (1 - share) + upper_limit * share
+    # Rounding may step over a limit by the last bit.
+    return min(max(drawn, lower_limit), upper_limit)
+
+
+GENERATE_RANDOM_NUMBER_JOB = add_job(
+    Job(
+        name="generate_random_number",
+        function=generate_random_number,
+        arguments=RandomNumberArguments,
+        celery_task="taskadmin.generate_random_number_task",
+        queue="taskadmin.runs",
+    )
+)

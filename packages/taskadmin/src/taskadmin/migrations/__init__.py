@@ -1,0 +1,15 @@
+"""Schema migrations, shipped in the package and run by ``flask taskadmin db``."""
+
+from .extension import Migrations, check, current_revision, downgrade, newest_revision, upgrade
+from .filters import VERSION_TABLE, include_object
+
+__all__ = [
+    "VERSION_TABLE",
+    "Migrations",
+    "check",
+    "current_revision",
+    "downgrade",
+    "include_object",
+    "newest_revision",
+    "upgrade",
+]

@@ -1,0 +1,70 @@
+"""Tasks: a job, its arguments and its author."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, String, true
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from .base import Base, UtcDateTime, utc_now
+from .user import User
+
+#: The job whose two arguments are columns, as the tables have had them from the first release.
+GENERATE_RANDOM_NUMBER = "generate_random_number"
+
+#: Largest finite double. PostgreSQL sorts NaN above it, SQLite stores NaN as NULL,
+#: so limits between its negative and itself are finite in both.
+_MAX = "1.7976931348623157e308"
+
+
+class Task(Base):
+    """A job with its arguments. Only people's edits change ``updated_at`` and ``version``."""
+
+    __tablename__ = "taskadmin_task"
+    __table_args__ = (
+        CheckConstraint(
+            f"lower_limit >= -{_MAX} AND upper_limit <= {_MAX} AND lower_limit <= upper_limit",
+            name="limits_ordered",
+        ),
+        CheckConstraint(
+            f"(job = '{GENERATE_RANDOM_NUMBER}') = (lower_limit IS NOT NULL)"
+            f" AND (job = '{GENERATE_RANDOM_NUMBER}') = (upper_limit IS NOT NULL)",
+            name="limits_of_job",
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str | None] = mapped_column(String(200))
+    job: Mapped[str] = mapped_column(
+        String(100), default=GENERATE_RANDOM_NUMBER, server_default=GENERATE_RANDOM_NUMBER
+    )
+    lower_limit: Mapped[float | None] = mapped_column(Double)
+    upper_limit: Mapped[float | None] = mapped_column(Double)
+    #: Arguments of every other job.
+    params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
+    enabled: Mapped[bool] = mapped_column(default=True, server_default=true())
+    version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
+    #: The author. RESTRICT, because users are deactivated, not deleted.
+    created_by: Mapped[int] = mapped_column(
+        ForeignKey("taskadmin_user.id", ondelete="RESTRICT"), index=True
+    )
+
+    author: Mapped[User] = relationship(lazy="raise_on_sql")
+
+    # Two people who edit one task: the second UPDATE matches no row and is refused.
+    __mapper_args__ = {"version_id_col": version}
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The job's arguments, wherever they are stored."""
+        if self.job == GENERATE_RANDOM_NUMBER:
+            return {"lower_limit": self.lower_limit, "upper_limit": self.upper_limit}
+        return dict(self.params)
+
+    def __str__(self) -> str:
+        return self.name or f"Task {self.id}"

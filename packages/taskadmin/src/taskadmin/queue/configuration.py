@@ -1,0 +1,124 @@
+"""The Celery application: made here with safe settings, or the host's with ours merged in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from celery import Celery
+from flask import Flask
+from kombu import Queue
+
+from ..settings import Settings
+from .names import LAUNCH_QUEUE, consumed_queues
+
+#: Settings of an application that taskadmin makes; ``app.config["CELERY"]`` comes over them.
+DEFAULTS: dict[str, Any] = {
+    "accept_content": ["json"],
+    "task_serializer": "json",
+    "result_serializer": "json",
+    "enable_utc": True,
+    "timezone": "UTC",
+    # A message is acknowledged when its run is recorded, and comes back if its worker dies.
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": True,
+    "worker_prefetch_multiplier": 1,
+    # For Celery tasks of the host's own. A name that no other application on the broker has,
+    # and an exchange type that Celery's delayed delivery over quorum queues can bind.
+    "task_default_queue": "taskadmin.default",
+    "task_default_queue_type": "quorum",
+    "task_default_exchange": "taskadmin.default",
+    "task_default_exchange_type": "topic",
+    "task_default_routing_key": "taskadmin.default",
+    "worker_detect_quorum_queues": True,
+    "worker_cancel_long_running_tasks_on_connection_loss": True,
+    # Any outage is waited out; Celery's 100 tries end the worker.
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    # A half-open connection is noticed after two missed heartbeats.
+    "broker_heartbeat": 10,
+    # Without confirms, messages that a dying broker took are lost.
+    "broker_transport_options": {"confirm_publish": True},
+    # Replies are for who waits (taskadmin.ping); results of runs are in the database.
+    "task_ignore_result": True,
+    "result_expires": 60,
+    "result_persistent": False,
+    # The host configures logging.
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+}
+
+
+def make_celery(app: Flask) -> Celery:
+    """A Celery application for *app*, configured by its ``CELERY`` dictionary over ``DEFAULTS``."""
+    own: Mapping[str, Any] = app.config.get("CELERY", {})
+    celery = Celery(app.import_name, set_as_current=False)
+    celery.config_from_object(
+        {
+            **DEFAULTS,
+            **own,
+            "broker_transport_options": {
+                **DEFAULTS["broker_transport_options"],
+                **own.get("broker_transport_options", {}),
+            },
+        }
+    )
+    return celery
+
+
+def add_queues_and_schedule(celery: Celery, settings: Settings) -> None:
+    """Add taskadmin's queues and beat entries to *celery*; what the host set stays.
+
+    Waits until the host's configuration is loaded, so that it isn't loaded too early.
+    """
+
+    def merge(sender: Celery, **_: Any) -> None:
+        conf = sender.conf
+        present = _host_queues(sender)
+        names = {queue.name for queue in present}
+        conf.task_queues = [*present, *(q for q in consumed_queues() if q.name not in names)]
+        conf.beat_schedule = {**beat_entries(settings), **(conf.beat_schedule or {})}
+
+    if celery.configured:
+        merge(celery)
+    else:
+        celery.on_after_configure.connect(merge, weak=False)
+
+
+def beat_entries(settings: Settings) -> dict[str, dict[str, Any]]:
+    """What beat sends, and when."""
+    tick = timedelta(seconds=settings.tick_seconds)
+    options = {
+        "queue": LAUNCH_QUEUE,
+        # The next tick does the same work; a backlog of ticks would only repeat it.
+        "expires": max(settings.tick_seconds, 1.0),
+        "ignore_result": True,
+    }
+    return {
+        "taskadmin.launch_tasks": {
+            "task": "taskadmin.launch_tasks",
+            "schedule": timedelta(seconds=settings.launch_interval_seconds),
+            "options": options,
+        },
+        "taskadmin.tick": {"task": "taskadmin.tick", "schedule": tick, "options": options},
+    }
+
+
+def _host_queues(celery: Celery) -> list[Queue]:
+    """The queues of the host; its default one is spelt out, since ours would replace it."""
+    conf = celery.conf
+    if conf.task_queues:
+        queues = conf.task_queues
+        if isinstance(queues, Mapping):
+            queues = [Queue.from_dict(name, **options) for name, options in queues.items()]
+        return list(queues)
+    quorum = getattr(conf, "task_default_queue_type", None) == "quorum"
+    return [
+        Queue(
+            conf.task_default_queue,
+            exchange=celery.amqp.default_exchange,
+            routing_key=conf.task_default_routing_key or conf.task_default_queue,
+            queue_arguments={"x-queue-type": "quorum"} if quorum else None,
+        )
+    ]

@@ -1,0 +1,47 @@
+"""``TaskQueue``: connects taskadmin with Celery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from ..state import get_state, register
+from . import celery_tasks  # noqa: F401 - registers the shared tasks
+from .configuration import add_queues_and_schedule, make_celery
+from .context import bind
+from .launcher import publish_launch
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from flask import Flask
+
+
+class TaskQueue:
+    """Launcher, worker and beat entries in a Celery application, the host's or one of ours.
+
+    Ours is configured by ``app.config["CELERY"]`` and is at
+    ``app.extensions["taskadmin"].celery``. A host's gets three things added: the queues
+    ``taskadmin.launch`` and ``taskadmin.runs``, and the beat entries
+    ``taskadmin.launch_tasks`` and ``taskadmin.tick``; entries of the same name that the
+    host has win.
+    """
+
+    def init_app(self, app: Flask, *, celery: Celery | None = None) -> None:
+        """Register the Celery tasks for *app*; no connection is opened.
+
+        Raises:
+            RegistrationError: Without ``Models``, or on a second call.
+        """
+        state = register(app, "TaskQueue", needs=("Models",))
+        state.celery = make_celery(app) if celery is None else celery
+        add_queues_and_schedule(state.celery, state.settings)
+        bind(state.celery, app)
+
+        def publish(launch_id: int, owner: UUID) -> int:
+            current = get_state(app)
+            assert current.celery is not None
+            return publish_launch(
+                current.session, current.celery, current.settings, launch_id, owner
+            )
+
+        state.publish = publish

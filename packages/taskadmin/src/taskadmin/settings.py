@@ -1,0 +1,121 @@
+"""Every ``TASKADMIN_*`` key of the host's configuration: type, default, unit, check.
+
+The keys are read once, when the first part is initialised. Unknown keys are
+refused with the nearest known name, because a misspelt setting that is silently
+ignored is found in production.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .errors import ConfigurationError
+
+PREFIX = "TASKADMIN_"
+
+
+def _setting(default: Any, expected: str, about: str, check: Callable[[Any], bool]) -> Any:
+    return dataclasses.field(
+        default=default, metadata={"expected": expected, "about": about, "check": check}
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the host configured, checked.
+
+    Each field is the configuration key of the same name in capitals behind
+    ``TASKADMIN_``: ``launch_interval_seconds`` is ``TASKADMIN_LAUNCH_INTERVAL_SECONDS``.
+    """
+
+    launch_interval_seconds: float = _setting(
+        300.0,
+        "seconds as a number from 1 to 86400",
+        "Length of the common slot: how often every enabled task is started.",
+        lambda value: 1 <= value <= 86400,
+    )
+    tick_seconds: float = _setting(
+        5.0,
+        "seconds as a number from 0.1 to 3600",
+        "How often beat lets the launcher look for a due slot and for launches to resume.",
+        lambda value: 0.1 <= value <= 3600,
+    )
+    page_size: int = _setting(
+        2000,
+        "a whole number from 1 to 100000",
+        "Tasks queued in one transaction of a launch.",
+        lambda value: 1 <= value <= 100_000,
+    )
+    publish_timeout_seconds: float = _setting(
+        1.0,
+        "seconds as a number from 0.1 to 60",
+        "Longest wait for one answer of the broker while something is sent.",
+        lambda value: 0.1 <= value <= 60,
+    )
+    registration: bool = _setting(
+        True,
+        "true or false",
+        "Whether people may register by themselves.",
+        lambda value: True,
+    )
+    site_name: str = _setting(
+        "taskadmin",
+        "a name of 1 to 60 characters",
+        "Name in the top bar and in page titles.",
+        lambda value: 1 <= len(value.strip()) <= 60,
+    )
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """Read the ``TASKADMIN_*`` keys of a Flask configuration.
+
+        Raises:
+            ConfigurationError: If a key is unknown or a value fails its check.
+        """
+        fields = {PREFIX + field.name.upper(): field for field in dataclasses.fields(cls)}
+        values = {}
+        for key in sorted(key for key in config if key.startswith(PREFIX)):
+            if key not in fields:
+                raise ConfigurationError(_unknown(key, list(fields)))
+            values[fields[key].name] = _read(key, config[key], fields[key])
+        return cls(**values)
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+    return f"{key} is not a setting of taskadmin; did you mean {near[0]}?"
+
+
+def _read(key: str, raw: Any, field: dataclasses.Field[Any]) -> Any:
+    try:
+        value = _convert(raw, type(field.default))
+    except (ValueError, OverflowError):  # a whole number may be too large for a float
+        value = None
+    if value is None or not field.metadata["check"](value):
+        raise ConfigurationError(f"{key} is {raw!r}; expected {field.metadata['expected']}.")
+    return value
+
+
+def _convert(raw: Any, kind: type) -> Any:
+    """Turn *raw* (often text from the environment) into *kind*, or raise ValueError."""
+    if kind is bool:
+        if isinstance(raw, bool):
+            return raw
+        words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        if isinstance(raw, str) and raw.strip().lower() in words:
+            return words[raw.strip().lower()]
+        raise ValueError(raw)
+    if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
+        raise ValueError(raw)
+    if kind is str:
+        if not isinstance(raw, str):
+            raise ValueError(raw)
+        return raw
+    number = float(raw)
+    if not math.isfinite(number) or (kind is int and number != int(number)):
+        raise ValueError(raw)
+    return kind(number)

@@ -1,0 +1,121 @@
+"""What taskadmin keeps for one Flask application: ``app.extensions["taskadmin"]``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from flask import Flask, current_app
+
+from .errors import RegistrationError
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from flask_admin import Admin
+    from flask_sqlalchemy import SQLAlchemy
+    from sqlalchemy.orm import Session
+
+    from .models import User
+
+KEY = "taskadmin"
+
+
+class Publish(Protocol):
+    """Send the runs of a committed launch to the broker."""
+
+    def __call__(self, launch_id: int, owner: UUID) -> int:
+        """Return how many runs were sent and confirmed.
+
+        Raises:
+            BrokerUnavailable: If the broker didn't take them; the launcher sends them later.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the menu."""
+
+    label: str
+    endpoint: str
+    #: Whether this person may open it; the menu shows no page that would answer 403.
+    allows: Callable[[User], bool]
+
+
+def nobody() -> User | None:
+    """Deny by default: without accounts or an identity, nobody is signed in."""
+    return None
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """Settings, the host's database and what the registered parts offer each other."""
+
+    settings: Settings
+    parts: set[str] = field(default_factory=set)
+    db: SQLAlchemy | None = None
+    #: Who is signed in, set by ``Accounts``.
+    current_user: Callable[[], User | None] = nobody
+    #: Address of the log in page for a path to come back to; None where the host signs people in.
+    login_url: Callable[[str], str] | None = None
+    #: Where people land who name no page.
+    home_url: Callable[[], str] = lambda: "/"
+    #: The menu, in order.
+    pages: list[Page] = field(default_factory=list)
+    #: Set by ``TaskQueue``; without it runs stay queued and the pages say so.
+    publish: Publish | None = None
+    celery: Celery | None = None
+    admin: Admin | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session of the host's database for the current app context."""
+        if self.db is None:
+            raise RegistrationError(
+                "taskadmin has no database yet: call Models().init_app(app, db=db)."
+            )
+        return self.db.session()
+
+
+def get_state(app: Flask | None = None) -> State:
+    """The state of *app*, or of the current application.
+
+    Raises:
+        RegistrationError: If no part of taskadmin was initialised on the application.
+    """
+    if app is None:
+        app = current_app
+    try:
+        state: State = app.extensions[KEY]
+    except KeyError:
+        raise RegistrationError(
+            f"taskadmin isn't initialised on {app.name!r}: call TaskAdmin().init_app(app, db=db)."
+        ) from None
+    return state
+
+
+def register(app: Flask, part: str, *, needs: tuple[str, ...] = ()) -> State:
+    """Note that *part* is being initialised on *app* and return the state.
+
+    Raises:
+        RegistrationError: If the part is there already, or one of *needs* is missing.
+        ConfigurationError: If a ``TASKADMIN_*`` setting is wrong.
+    """
+    state: State | None = app.extensions.get(KEY)
+    if state is None:
+        state = State(settings=Settings.from_config(app.config))
+    if part in state.parts:
+        raise RegistrationError(
+            f"{part} is initialised on {app.name!r} already: call {part}().init_app once for each app."
+        )
+    for other in needs:
+        if other not in state.parts:
+            raise RegistrationError(
+                f"{part} needs {other}: call {other}().init_app(app, ...) before {part}().init_app."
+            )
+    app.extensions[KEY] = state
+    state.parts.add(part)
+    return state

@@ -1,0 +1,1 @@
+"""All SQL and every change of state, as functions over a session."""

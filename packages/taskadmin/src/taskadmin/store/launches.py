@@ -1,0 +1,288 @@
+"""Launches: opened once for each slot, filled page by page, sent, closed.
+
+A launch belongs to one launcher at a time: ``owner`` is a token that the launcher
+made for this turn, and every change of the launch says ``WHERE owner = …``. A
+launcher that lost its launch changes 0 rows and stops (``LaunchLost``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from ..jobs import Job
+from ..models import Launch, LaunchKind, LaunchState, RunState, Task, TaskResult
+from .clock import database_now, now, slot_of
+from .dialect import insert_with_conflicts
+from .results import UnsentRun, insert_runs
+from .transaction import ledger_transaction
+
+#: A launcher that hasn't renewed its claim for this long is taken to be gone.
+OWNERSHIP = timedelta(seconds=60)
+
+
+class LaunchLost(Exception):
+    """Another launcher has taken over this launch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one page of a launch brought."""
+
+    runs: int
+    #: Whether tasks may be left for another page.
+    more: bool
+
+
+def open_slot(session: Session, interval_seconds: float) -> int | None:
+    """Open the slot that is due by the database's clock and return the launch's id.
+
+    None if it was opened before.
+
+    However many launchers call this at once, one of them gets the launch.
+    """
+    moment = now(session)
+    slot = slot_of(moment, interval_seconds)
+    # The cheap look first: this is called on every tick, and most ticks find nothing to do.
+    found = session.execute(
+        select(Launch.state).where(Launch.kind == LaunchKind.SLOT, Launch.slot == slot)
+    ).scalar()
+    session.rollback()
+    if found is not None and found != LaunchState.MISSED:
+        return None
+    with ledger_transaction(session):
+        values = {
+            "kind": LaunchKind.SLOT,
+            "slot": slot,
+            "interval_s": interval_seconds,
+            "state": LaunchState.OPENING,
+            "opened_at": moment,
+            "after_task_id": 0,
+            # Frozen now: tasks that are added while pages are made belong to the next slot.
+            "upto_task_id": func.coalesce(select(func.max(Task.id)).scalar_subquery(), 0),
+        }
+        statement = insert_with_conflicts(session, Launch.__table__).values(values)
+        launch_id: int | None = session.execute(
+            # A clock that jumped forward and back may have recorded the current slot as missed.
+            statement.on_conflict_do_update(
+                index_elements=[Launch.slot],
+                index_where=Launch.kind == LaunchKind.SLOT.value,
+                set_={
+                    "state": LaunchState.OPENING.value,
+                    "reason": None,
+                    "opened_at": moment,
+                    "upto_task_id": statement.excluded.upto_task_id,
+                },
+                where=Launch.state == LaunchState.MISSED.value,
+            ).returning(Launch.id)
+        ).scalar()
+    return launch_id
+
+
+def resumable(session: Session) -> Sequence[int]:
+    """Ids of launches that are open and belong to nobody, oldest first."""
+    moment = now(session)
+    ids = session.scalars(
+        select(Launch.id)
+        .where(
+            Launch.closed_at.is_(None),
+            Launch.state == LaunchState.OPENING,
+            or_(Launch.owner.is_(None), Launch.owner_until < moment),
+        )
+        .order_by(Launch.id)
+        .limit(100)
+    ).all()
+    session.rollback()
+    return ids
+
+
+def take(session: Session, launch_id: int, owner: UUID) -> bool:
+    """Make *owner* the launcher of an open launch, unless another one still is."""
+    with ledger_transaction(session):
+        moment = now(session)
+        done = _update(
+            session,
+            update(Launch)
+            .where(
+                Launch.id == launch_id,
+                Launch.state == LaunchState.OPENING,
+                or_(Launch.owner.is_(None), Launch.owner == owner, Launch.owner_until < moment),
+            )
+            .values(owner=owner, owner_until=moment + OWNERSHIP),
+        )
+    return done == 1
+
+
+def queue_page(
+    session: Session, launch_id: int, owner: UUID, *, page_size: int, jobs: Mapping[str, Job]
+) -> Page:
+    """Write the queued runs of the next tasks and move the cursor, in one transaction.
+
+    Raises:
+        LaunchLost: If *owner* doesn't own the launch any more; nothing was written.
+    """
+    with ledger_transaction(session):
+        launch = _locked(session, launch_id, owner)
+        tasks = session.scalars(
+            select(Task)
+            .where(Task.id > launch.after_task_id, Task.id <= launch.upto_task_id)
+            .order_by(Task.id)
+            .limit(page_size)
+            # A task that is deleted meanwhile would break the whole page's foreign key.
+            .with_for_update(read=True, key_share=True)
+        ).all()
+        if not tasks:
+            return Page(0, more=False)
+        assert launch.slot is not None  # only slots have tasks to page through
+        last = tasks[-1].id
+        written = insert_runs(
+            session,
+            [task for task in tasks if task.enabled],
+            launch_id=launch.id,
+            due_at=launch.slot,
+            jobs=jobs,
+        )
+        more = last < launch.upto_task_id
+        _update(
+            session,
+            update(Launch)
+            .where(Launch.id == launch_id, Launch.owner == owner)
+            .values(
+                after_task_id=last,
+                queued=Launch.queued + written.queued,
+                skipped=Launch.skipped + written.skipped,
+                owner_until=now(session) + OWNERSHIP,
+            ),
+        )
+        return Page(written.queued, more=more)
+
+
+def unsent_runs(session: Session, launch_id: int, *, limit: int) -> Sequence[UnsentRun]:
+    """Queued runs behind the launch's cursor, in order of their ids."""
+    cursor = select(Launch.published_id).where(Launch.id == launch_id).scalar_subquery()
+    rows = session.execute(
+        select(TaskResult.id, TaskResult.due_at, TaskResult.job, TaskResult.queue)
+        .where(
+            TaskResult.launch_id == launch_id,
+            TaskResult.id > cursor,
+            TaskResult.state == RunState.QUEUED,
+        )
+        .order_by(TaskResult.id)
+        .limit(limit)
+    ).all()
+    session.rollback()
+    return [UnsentRun(*row) for row in rows]
+
+
+def mark_sent(session: Session, launch_id: int, owner: UUID, upto_id: int) -> None:
+    """Note that every run up to *upto_id* was sent and confirmed.
+
+    Raises:
+        LaunchLost: If *owner* doesn't own the launch any more.
+    """
+    with ledger_transaction(session):
+        _fenced(
+            session,
+            launch_id,
+            owner,
+            published_id=upto_id,
+            owner_until=now(session) + OWNERSHIP,
+        )
+
+
+class Counts(NamedTuple):
+    """How many runs a launch wrote."""
+
+    queued: int
+    skipped: int
+
+
+def finish_launch(session: Session, launch_id: int, owner: UUID) -> Counts:
+    """Mark a launch published: all its runs are queued and sent.
+
+    Raises:
+        LaunchLost: If *owner* doesn't own the launch any more.
+    """
+    with ledger_transaction(session):
+        _fenced(
+            session,
+            launch_id,
+            owner,
+            state=LaunchState.PUBLISHED,
+            published_at=database_now(),
+            owner=None,
+            owner_until=None,
+        )
+        counts = session.execute(
+            select(Launch.queued, Launch.skipped).where(Launch.id == launch_id)
+        ).one()
+    return Counts(*counts)
+
+
+def release(session: Session, launch_id: int, owner: UUID) -> None:
+    """Give a launch back, so that the next tick goes on with it at once."""
+    with ledger_transaction(session):
+        _update(
+            session,
+            update(Launch)
+            .where(Launch.id == launch_id, Launch.owner == owner)
+            .values(owner=None, owner_until=None),
+        )
+
+
+def close_finished(session: Session) -> int:
+    """Close published launches of which no run is open, and return how many were closed."""
+    open_run = (
+        select(TaskResult.id)
+        .where(TaskResult.launch_id == Launch.id, TaskResult.finished_at.is_(None))
+        .exists()
+    )
+    due = select(Launch.id).where(
+        Launch.closed_at.is_(None), Launch.state == LaunchState.PUBLISHED, ~open_run
+    )
+    if session.execute(due.limit(1)).scalar() is None:
+        session.rollback()
+        return 0
+    with ledger_transaction(session):
+        return _update(
+            session,
+            update(Launch)
+            .where(Launch.id.in_(due.order_by(Launch.id).limit(1000)))
+            .values(state=LaunchState.CLOSED, closed_at=database_now()),
+        )
+
+
+def _locked(session: Session, launch_id: int, owner: UUID) -> Launch:
+    launch = session.scalar(
+        select(Launch)
+        .where(Launch.id == launch_id, Launch.owner == owner, Launch.state == LaunchState.OPENING)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if launch is None:
+        raise LaunchLost
+    return launch
+
+
+def _fenced(session: Session, launch_id: int, me: UUID, /, **values: Any) -> None:
+    done = _update(
+        session,
+        update(Launch)
+        .where(Launch.id == launch_id, Launch.owner == me, Launch.state == LaunchState.OPENING)
+        .values(**values),
+    )
+    if done != 1:
+        raise LaunchLost
+
+
+def _update(session: Session, statement: Any) -> int:
+    done: CursorResult[Any] = session.execute(
+        statement, execution_options={"synchronize_session": False}
+    )  # type: ignore[assignment]
+    return done.rowcount

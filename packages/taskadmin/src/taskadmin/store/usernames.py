@@ -1,0 +1,48 @@
+"""Which usernames there can be, and when two of them are the same."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import NamedTuple
+
+from precis_i18n import get_profile
+
+from ..errors import InvalidUsername
+from ..models.user import USERNAME_MAX_LENGTH
+
+# RFC 8265: letters and digits of any script and visible ASCII; no spaces, control characters,
+# invisible characters or mixed writing directions. "CasePreserved" because case is folded for
+# the key only: people see their name as they wrote it.
+_PROFILE = get_profile("UsernameCasePreserved")
+
+
+class Username(NamedTuple):
+    """A username as it is shown, and what it is compared by."""
+
+    shown: str
+    key: str
+
+
+def normalize_username(raw: str) -> Username:
+    """Check *raw* and return it in NFKC with its key, which is case-folded.
+
+    Raises:
+        InvalidUsername: With a sentence for the person who typed it.
+    """
+    shown = unicodedata.normalize("NFKC", raw.strip())
+    if not shown:
+        raise InvalidUsername("Enter a username.")
+    if len(shown) > USERNAME_MAX_LENGTH:
+        raise InvalidUsername(f"A username has at most {USERNAME_MAX_LENGTH} characters.")
+    if unicodedata.category(shown[0])[0] == "M":
+        raise InvalidUsername("A username begins with a letter, a digit or punctuation.")
+    try:
+        _PROFILE.enforce(shown)
+    except UnicodeEncodeError as error:
+        raise InvalidUsername(
+            "A username consists of letters, digits and punctuation, without spaces."
+        ) from error
+    if set(shown) & set("<>\"'`\\/"):
+        raise InvalidUsername("A username can't contain < > \" ' ` \\ or /.")
+    key = unicodedata.normalize("NFKC", shown.casefold())
+    return Username(shown, unicodedata.normalize("NFKC", key.casefold()))
