@@ -1,0 +1,108 @@
+"""A person at the pages, by HTTP: reads forms, fills them in, sends them."""
+
+from __future__ import annotations
+
+import html
+import re
+from html.parser import HTMLParser
+
+import requests
+
+
+class Site:
+    """A browser without a screen."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.session = requests.Session()
+
+    def get(self, path: str) -> str:
+        """The page at *path*.
+
+        Raises:
+            AssertionError: If the answer isn't a page.
+        """
+        answer = self.session.get(self.address + path, timeout=10)
+        assert answer.status_code == 200, f"GET {path}: {answer.status_code} {answer.text[:300]}"
+        return answer.text
+
+    def submit(self, path: str, *, press: tuple[str, str] | None = None, **fields: str) -> str:
+        """Fill *fields* into the form at *path*, as it is with its token, and send it.
+
+        Args:
+            press: Name and value of the button, where the form has several.
+        """
+        form = _Form(self.get(path), wanted=set(fields), button=press)
+        answer = self.session.post(
+            self.address + (form.action or path),
+            data=form.values | fields | (dict([press]) if press else {}),
+            headers={"Referer": self.address + path},
+            timeout=10,
+        )
+        assert answer.status_code == 200, f"POST {path}: {answer.status_code} {answer.text[:300]}"
+        return answer.text
+
+    def log_in(self, name: str, password: str) -> None:
+        """Sign in; later requests are this person's."""
+        self.submit("/taskadmin/login", username=name, password=password)
+
+    def create_task(self, name: str, lower_limit: float, upper_limit: float) -> None:
+        """Fill in the form for a new task."""
+        self.submit(
+            "/taskadmin/tasks/new/",
+            name=name,
+            lower_limit=str(lower_limit),
+            upper_limit=str(upper_limit),
+        )
+
+    def run_now(self, task_id: int) -> None:
+        """Press the button on the task's page."""
+        page = self.submit(f"/taskadmin/tasks/details/?id={task_id}", press=("action", "run_now"))
+        assert "1 run is queued and sent to the workers." in text_of(page)
+
+    def succeeded_runs(self, task_id: int) -> int:
+        """How many results of the task the page of runs shows."""
+        page = self.get(f"/taskadmin/runs/?task={task_id}&state=succeeded")
+        return len(re.findall(r"/taskadmin/runs/details/\?id=\d+", page))
+
+
+class _Form(HTMLParser):
+    """The first form of a page with the wanted fields and button, and what it holds already."""
+
+    def __init__(self, page: str, *, wanted: set[str], button: tuple[str, str] | None) -> None:
+        super().__init__()
+        self.action = ""
+        self.values: dict[str, str] = {}
+        self._wanted = wanted
+        self._button = button
+        self._buttons: set[tuple[str, str]] = set()
+        self._found = False
+        self.feed(page)
+        assert self._found, f"no form with {wanted} and {button} in {text_of(page)[:500]}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if self._found:
+            return
+        if tag == "form":
+            self.action, self.values, self._buttons = given.get("action", ""), {}, set()
+        elif tag == "button":
+            self._buttons.add((given.get("name", ""), given.get("value", "")))
+        elif tag in {"input", "select", "textarea"} and "name" in given:
+            kind = given.get("type", "text")
+            if kind in {"submit", "button"}:
+                return
+            if kind in {"checkbox", "radio"} and "checked" not in given:
+                return
+            self.values[given["name"]] = given.get("value", "on" if kind == "checkbox" else "")
+
+    def handle_endtag(self, tag: str) -> None:
+        has_button = self._button is None or self._button in self._buttons
+        if tag == "form" and has_button and self._wanted <= set(self.values):
+            self._found = True
+
+
+def text_of(page: str) -> str:
+    """What a page says, without its tags."""
+    without = re.sub(r"(?s)<(script|style|head).*?</\1>|<[^>]*>", " ", page)
+    return re.sub(r"\s+", " ", html.unescape(without)).strip()

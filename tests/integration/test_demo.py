@@ -1,0 +1,126 @@
+"""The embedded demo, as a process: ``python -m taskadmin_site.demo``."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.processes import wait_for
+
+TABLE = re.compile(
+    r"task +lower limit +upper limit +state +result\n"
+    r" +1 +0\.0 +1\.0 +succeeded +(?P<unit>\S+)\n"
+    r" +2 +1\.0 +6\.0 +succeeded +(?P<dice>\S+)\n"
+    r" +3 +-1000\.0 +1000\.0 +succeeded +(?P<wide>\S+)\n"
+)
+
+
+def command(data: Path, *arguments: str) -> list[str]:
+    """The demo's command over a folder."""
+    return [sys.executable, "-m", "taskadmin_site.demo", "--data", str(data), *arguments]
+
+
+def once(data: Path) -> subprocess.CompletedProcess[str]:
+    """One launch."""
+    return subprocess.run(
+        command(data, "--once"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_once_launches_once_and_prints_the_results(tmp_path: Path) -> None:
+    """The three sample tasks' numbers from their ranges; the superuser's password once."""
+    first = once(tmp_path)
+    second = once(tmp_path)
+
+    for done in (first, second):
+        assert done.returncode == 0, done.stderr
+        table = TABLE.search(done.stdout)
+        assert table is not None, done.stdout
+        assert 0 <= float(table["unit"]) <= 1 <= float(table["dice"]) <= 6
+        assert -1000 <= float(table["wide"]) <= 1000
+    assert re.search(r"^Superuser: admin   password: \S{16}$", first.stdout, re.MULTILINE)
+    assert "password" not in second.stdout
+    with sqlite3.connect(tmp_path / "taskadmin.sqlite") as database:
+        (runs,) = database.execute("SELECT count(*) FROM taskadmin_task_result").fetchone()
+        (mode,) = database.execute("PRAGMA journal_mode").fetchone()
+    database.close()
+    assert (runs, mode) == (6, "wal")
+
+
+def test_once_fails_when_a_result_does_not_come(tmp_path: Path) -> None:
+    """A task whose job isn't there leaves a skipped row, and the exit code says so."""
+    once(tmp_path)
+    with sqlite3.connect(tmp_path / "taskadmin.sqlite") as database:
+        database.execute(
+            "UPDATE taskadmin_task SET job = 'gone', lower_limit = NULL, upper_limit = NULL"
+            " WHERE id = 2"
+        )
+    database.close()
+
+    done = once(tmp_path)
+
+    assert done.returncode == 1
+    assert "1 of 3 results did not come." in done.stderr
+    assert "skipped" in done.stdout
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, str]]:
+    """The demo while it serves: the process, what it prints, its address."""
+    output = tmp_path / "output"
+    with output.open("w") as file:
+        process = subprocess.Popen(
+            command(tmp_path, "--port", "0"),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+    try:
+        found = wait_for(
+            lambda: re.search(r"taskadmin is at (http://127\.0\.0\.1:\d+)/", output.read_text()),
+            what="the address",
+        )
+        yield process, output, found[1]
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_told_to_stop(
+    served: tuple[subprocess.Popen[str], Path, str], tmp_path: Path, number: int
+) -> None:
+    """Launches at once by itself, answers, and ends cleanly with everything it started."""
+    process, output, address = served
+
+    def succeeded() -> int:
+        database = sqlite3.connect(tmp_path / "taskadmin.sqlite")
+        (count,) = database.execute(
+            "SELECT count(*) FROM taskadmin_task_result WHERE state = 'succeeded'"
+        ).fetchone()
+        database.close()
+        return int(count)
+
+    wait_for(lambda: succeeded() >= 3, what="the first results")
+    with urllib.request.urlopen(f"{address}/taskadmin/login", timeout=5) as answer:
+        assert b"Log in" in answer.read()
+
+    process.send_signal(number)
+
+    assert process.wait(timeout=15) == 0
+    assert "Stopping" in output.read_text()
+    assert "Traceback" not in output.read_text()

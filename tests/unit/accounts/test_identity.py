@@ -1,0 +1,119 @@
+"""Hosts that sign people in themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask_login import LoginManager
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import URL, select
+from sqlalchemy.orm import Session
+
+from services.databases import dispose_engines
+from taskadmin import Identity, RegistrationError, TaskAdmin
+from taskadmin.errors import InvalidUsername
+from taskadmin.models import User
+
+
+def nobody(_: str) -> None:
+    """The host's own way to find a user."""
+
+
+class Host:
+    """An application with people of its own, one of whom is signed in."""
+
+    def __init__(self, url: URL) -> None:
+        self.person: Identity | None = None
+        self.app = Flask("host")
+        self.app.config.update(TESTING=True, SECRET_KEY="x", SQLALCHEMY_DATABASE_URI=url)
+        self.manager = LoginManager(self.app)
+        self.manager.user_loader(nobody)
+        TaskAdmin().init_app(self.app, db=SQLAlchemy(self.app), identity=lambda: self.person)
+        self.client = self.app.test_client()
+
+
+@pytest.fixture
+def host(database_url: URL) -> Iterator[Host]:
+    """A host on the test's database."""
+    made = Host(database_url)
+    yield made
+    dispose_engines(made.app)
+
+
+def test_a_persons_row_is_made_on_first_sight(host: Host, session: Session) -> None:
+    """Without a password, with the host's roles, once."""
+    host.person = Identity("Ana", is_superuser=True)
+
+    for _ in range(2):
+        assert host.client.get("/taskadmin/tasks/").status_code == 200
+
+    user = session.scalars(select(User)).one()
+    assert (user.username, user.password_hash, user.is_superuser) == ("Ana", None, True)
+
+
+def test_roles_follow_the_host(host: Host, session: Session) -> None:
+    """A role that the host takes away is gone at the next request."""
+    host.person = Identity("Ana", is_superuser=True)
+    host.client.get("/taskadmin/")
+
+    host.person = Identity("ana", can_review_tasks=True)
+
+    assert host.client.get("/taskadmin/tasks/").status_code == 403
+    assert host.client.get("/taskadmin/review/").status_code == 200
+    user = session.scalars(select(User)).one()
+    assert (user.is_superuser, user.can_review_tasks) == (False, True)
+
+
+def test_nobody_is_refused_without_a_log_in_page(host: Host) -> None:
+    """Deny by default; the host's way to log in isn't ours to know."""
+    for path in ("", "tasks/", "runs/", "review/", "users/"):
+        assert host.client.get(f"/taskadmin/{path}").status_code == 403
+    for path in ("login", "register", "profile"):
+        assert host.client.get(f"/taskadmin/{path}").status_code == 404
+
+
+def test_who_is_deactivated_here_is_nobody(host: Host, session: Session) -> None:
+    """Whatever the host says."""
+    host.person = Identity("Ana", is_superuser=True)
+    host.client.get("/taskadmin/")
+    session.scalars(select(User)).one().is_active = False
+    session.commit()
+
+    assert host.client.get("/taskadmin/tasks/").status_code == 403
+
+
+def test_a_name_that_cannot_be_used_names_itself(host: Host) -> None:
+    """The host's developer sees which one."""
+    host.person = Identity("two words")
+
+    with pytest.raises(InvalidUsername) as refused:
+        host.client.get("/taskadmin/")
+
+    assert str(refused.value) == (
+        "identity() returned the username 'two words':"
+        " A username consists of letters, digits and punctuation, without spaces."
+    )
+
+
+def test_the_hosts_login_manager_stays(host: Host) -> None:
+    """taskadmin neither replaces nor configures it."""
+    assert host.app.extensions["taskadmin"].login_url is None
+    assert getattr(host.app, "login_manager") is host.manager  # noqa: B009 - Flask doesn't know it
+    assert host.manager._user_callback is nobody
+
+
+def test_a_host_with_a_login_manager_must_say_who_is_signed_in() -> None:
+    """Without identity, two login managers would fight over one session."""
+    app = Flask("host")
+    app.config.update(SECRET_KEY="x", SQLALCHEMY_DATABASE_URI="sqlite://")
+    LoginManager(app)
+
+    with pytest.raises(RegistrationError) as refused:
+        TaskAdmin().init_app(app, db=SQLAlchemy(app))
+
+    assert str(refused.value) == (
+        "'host' has a LoginManager of its own: pass identity=, a function that returns"
+        " who is signed in, to TaskAdmin().init_app or Accounts().init_app."
+    )

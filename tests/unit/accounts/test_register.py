@@ -1,0 +1,228 @@
+"""Registration, profile and change of password."""
+
+from __future__ import annotations
+
+import logging
+import re
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from fixture_types import AtOnce
+from taskadmin.accounts.passwords import verify_password
+from taskadmin.models import User
+
+PASSWORD = "correct horse battery"
+
+
+def register(
+    client: FlaskClient, username: str, password: str = PASSWORD, confirm: str | None = None
+) -> TestResponse:
+    """Send the registration form."""
+    return client.post(
+        "/taskadmin/register",
+        data={
+            "username": username,
+            "password": password,
+            "confirm": password if confirm is None else confirm,
+        },
+    )
+
+
+def errors(answer: TestResponse) -> list[tuple[str, str]]:
+    """Messages at the fields."""
+    return re.findall(r'<p class="error" id="(\w+)-error">(.*?)</p>', answer.text)
+
+
+def test_registration_signs_in_and_gives_no_rights(session: Session, client: FlaskClient) -> None:
+    """Whatever else the form is sent with."""
+    answer = client.post(
+        "/taskadmin/register",
+        data={
+            "username": "Ana",
+            "password": PASSWORD,
+            "confirm": PASSWORD,
+            "is_superuser": "y",
+            "can_review_tasks": "y",
+        },
+    )
+
+    assert answer.location == "/taskadmin/"
+    user = session.scalars(select(User)).one()
+    assert (user.is_active, user.is_superuser, user.can_review_tasks) == (True, False, False)
+    assert (user.password_hash or "").startswith("$argon2id$")
+    page = client.get("/taskadmin/profile").text
+    assert "Your account has no rights yet." in page
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.settings(TASKADMIN_REGISTRATION=False)
+def test_registration_can_be_switched_off(session: Session, client: FlaskClient) -> None:
+    """No page, no link to it, no account."""
+    assert client.get("/taskadmin/register").status_code == 404
+    assert register(client, "ana").status_code == 404
+    assert "register" not in client.get("/taskadmin/login").text
+    assert session.scalars(select(User)).all() == []
+
+
+@pytest.mark.parametrize("twin", ["ana", "ANA", "Ａna", "Ana "])
+def test_a_name_is_taken_in_every_case_and_width(
+    session: Session, client: FlaskClient, ana: User, twin: str
+) -> None:
+    """The message is at the field."""
+    answer = register(client, twin)
+
+    assert answer.status_code == 422
+    assert [field for field, _ in errors(answer)] == ["username"]
+    assert "is taken." in answer.text
+    assert len(session.scalars(select(User)).all()) == 1
+
+
+def test_two_registrations_of_one_name_at_once(
+    app: Flask, session: Session, at_once: AtOnce
+) -> None:
+    """One gets it, the other the message; neither an error of the server."""
+    answers = at_once(
+        lambda: register(app.test_client(), "Ana"), lambda: register(app.test_client(), "ana")
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [302, 422]
+    assert len(session.scalars(select(User)).all()) == 1
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize(
+    ("password", "confirm", "expected"),
+    [
+        ("123456789", None, [("password", "A password has at least 10 characters.")]),
+        ("", None, [("password", "A password has at least 10 characters.")]),
+        ("x" * 4097, None, [("password", "A password has at most 4096 characters.")]),
+        (PASSWORD, "another one", [("confirm", "The two passwords differ.")]),
+    ],
+)
+def test_passwords_that_cannot_be_set_are_refused_at_the_field(
+    session: Session,
+    client: FlaskClient,
+    password: str,
+    confirm: str | None,
+    expected: list[tuple[str, str]],
+) -> None:
+    """422, and no account."""
+    answer = register(client, "ana", password, confirm)
+
+    assert answer.status_code == 422
+    assert errors(answer) == expected
+    assert session.scalars(select(User)).all() == []
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize(
+    "password", ["1234567890", "ünïcödé \U0001f600 lang genug", "x" * 300 + "y"]
+)
+def test_the_whole_password_counts(session: Session, client: FlaskClient, password: str) -> None:
+    """Ten characters are enough, and the last of three hundred matters."""
+    register(client, "ana", password)
+
+    stored = session.scalars(select(User.password_hash)).one()
+    assert verify_password(stored, password)
+    assert not verify_password(stored, password[:-1] + "z")
+    assert not verify_password(stored, password[:-1])
+
+
+@pytest.mark.parametrize(
+    "username",
+    [
+        *("", " ", "a b", "a\0b", "a\u202eb", "a\u200bb", "a\nb", "x" * 65, "<script>"),
+        *("x" * 1_000_000, "\u0301\u0301", "'; DROP TABLE", "{{7\u20287}}"),
+    ],
+)
+def test_names_that_cannot_be_used_are_refused_at_the_field(
+    session: Session, client: FlaskClient, username: str
+) -> None:
+    """Invisible, unprintable, too long: a message, never an error of the server."""
+    answer = register(client, username)
+
+    assert answer.status_code in (413, 422)
+    assert session.scalars(select(User)).all() == []
+
+
+@pytest.mark.databases("sqlite")
+def test_registration_is_one_line_of_the_log(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who, and no password."""
+    caplog.set_level(logging.DEBUG, "taskadmin")
+
+    register(client, "Ana")
+
+    assert [record.getMessage() for record in caplog.records] == ["Ana registered"]
+    assert PASSWORD not in str(caplog.records[0].__dict__)
+
+
+def test_a_changed_password_ends_every_other_session(
+    app: Flask, session: Session, client: FlaskClient
+) -> None:
+    """The one that changed it goes on."""
+    register(client, "ana")
+    other = app.test_client()
+    other.post("/taskadmin/login", data={"username": "ana", "password": PASSWORD})
+    new = "another long password"
+
+    answer = client.post(
+        "/taskadmin/profile", data={"current": PASSWORD, "password": new, "confirm": new}
+    )
+
+    assert answer.location == "/taskadmin/profile"
+    assert verify_password(session.scalars(select(User.password_hash)).one(), new)
+    assert client.get("/taskadmin/profile").status_code == 200
+    assert other.get("/taskadmin/profile").status_code == 302
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize(
+    ("current", "password", "confirm", "field"),
+    [
+        ("wrong password", "another long password", None, "current"),
+        ("", "another long password", None, "current"),
+        (PASSWORD, "short", None, "password"),
+        (PASSWORD, "another long password", "a third one", "confirm"),
+    ],
+)
+def test_a_password_is_only_changed_by_who_knows_it(
+    session: Session,
+    client: FlaskClient,
+    current: str,
+    password: str,
+    confirm: str | None,
+    field: str,
+) -> None:
+    """The message is at the field, and the old one stays."""
+    register(client, "ana")
+
+    answer = client.post(
+        "/taskadmin/profile",
+        data={"current": current, "password": password, "confirm": confirm or password},
+    )
+
+    assert answer.status_code == 422
+    assert [name for name, _ in errors(answer)] == [field]
+    assert verify_password(session.scalars(select(User.password_hash)).one(), PASSWORD)
+
+
+def test_bytes_that_are_no_text_are_no_error_of_the_server(
+    session: Session, client: FlaskClient
+) -> None:
+    """Werkzeug shows what it can't decode as it was escaped, so that is the name."""
+    answer = client.post(
+        "/taskadmin/register",
+        data="username=a%ED%A0%80&" + urlencode({"password": PASSWORD, "confirm": PASSWORD}),
+        content_type="application/x-www-form-urlencoded",
+    )
+
+    assert answer.status_code == 302
+    assert session.scalars(select(User.username)).all() == ["a%ED%A0%80"]

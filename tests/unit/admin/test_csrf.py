@@ -1,0 +1,108 @@
+"""Tokens of the pages' own forms, with and without a host that checks them too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from fixture_types import MakeApp, MakeTask, MakeUser
+from services.browser import Browser
+from taskadmin.accounts.passwords import hash_password
+from taskadmin.models import Task, TaskResult, User
+
+PASSWORD = "correct horse battery"
+pytestmark = pytest.mark.databases("sqlite")
+
+
+def walk_through(app: Flask, session: Session, make_user: MakeUser) -> None:
+    """Send every form there is, each with what its page holds."""
+    user = make_user("chief", is_superuser=True)
+    user.password_hash = hash_password(PASSWORD)
+    session.commit()
+    browser = Browser(app)
+
+    browser.submit("/taskadmin/login", username="chief", password=PASSWORD)
+    browser.submit("/taskadmin/tasks/new/", name="Dice", lower_limit="1", upper_limit="6")
+    assert browser.messages() == ["Dice is created."]
+    task = session.scalars(select(Task)).one()
+    browser.submit(
+        f"/taskadmin/tasks/edit/?id={task.id}", name="Die", lower_limit="1", upper_limit="6"
+    )
+    assert browser.messages() == ["Die is saved."]
+    browser.post("/taskadmin/tasks/action/", action="run_now")
+    assert browser.messages() == ["1 run is queued and sent to the workers."]
+    assert "<h1>Die" in browser.page, "back on the task's page"
+    browser.get("/taskadmin/tasks/")
+    browser.post("/taskadmin/tasks/action/", action="enable", rowid=str(task.id))
+    assert browser.messages() == ["1 task enabled."]
+    browser.get("/taskadmin/tasks/")
+    browser.post("/taskadmin/tasks/action/", action="delete", rowid=str(task.id))
+    assert "Delete 1 task?" in browser.page
+    browser.post("/taskadmin/tasks/action/")
+    assert browser.messages() == ["1 task and 1 result deleted."]
+    browser.submit(f"/taskadmin/users/edit/?id={user.id}", is_active="y", is_superuser="y")
+    assert browser.messages() == ["The roles of chief are saved."]
+    browser.submit(
+        "/taskadmin/profile", current=PASSWORD, password="another one", confirm="another one"
+    )
+    assert browser.messages() == ["Your password is changed. Every other session has ended."]
+    browser.post("/taskadmin/logout")
+    assert browser.messages() == ["You are logged out."]
+    browser.submit("/taskadmin/register", username="ana", password=PASSWORD, confirm=PASSWORD)
+    assert browser.messages() == ["Welcome, ana."]
+    assert session.scalars(select(TaskResult.id)).all() == []
+    assert len(session.scalars(select(User.id)).all()) == 2
+
+
+def no_protection(_: Flask) -> None:
+    """A host without forms of its own."""
+
+
+@pytest.mark.parametrize("protect", [no_protection, CSRFProtect])
+@pytest.mark.parametrize("field", ["csrf_token", "sent_back"])
+def test_every_form_sends_its_token(
+    make_app: MakeApp,
+    session: Session,
+    make_user: MakeUser,
+    protect: Callable[[Flask], object],
+    field: str,
+) -> None:
+    """Also under the host's own protection, and under the field name that it chose."""
+    app = make_app(WTF_CSRF_ENABLED=True, WTF_CSRF_FIELD_NAME=field)
+    protect(app)
+
+    walk_through(app, session, make_user)
+
+
+@pytest.mark.settings(WTF_CSRF_ENABLED=True)
+def test_nothing_is_changed_without_a_token(
+    session: Session, superuser: FlaskClient, chief: User, make_task: MakeTask
+) -> None:
+    """Every form of the admin pages, whether or not the host protects its own."""
+    task = make_task(name="Old")
+    changed = task.updated_at
+
+    for path, data in (
+        ("tasks/new/", {"lower_limit": "0", "upper_limit": "1"}),
+        (f"tasks/edit/?id={task.id}", {"lower_limit": "0", "upper_limit": "9", "version": "1"}),
+        ("tasks/delete/", {"id": str(task.id)}),
+        ("tasks/action/", {"action": "run_now", "rowid": str(task.id)}),
+        ("tasks/action/", {"action": "delete", "rowid": str(task.id), "confirmed": "yes"}),
+        ("tasks/ajax/update/", {"list_form_pk": str(task.id), "name": "New"}),
+        (f"users/edit/?id={chief.id}", {"is_active": "y", "is_superuser": "y"}),
+        ("logout", {}),
+    ):
+        for token in ({}, {"csrf_token": "stale"}):
+            answer = superuser.post(f"/taskadmin/{path}", data={**data, **token})
+            assert answer.status_code in (302, 400, 404, 422), path
+
+    session.expire_all()
+    assert [found.updated_at for found in session.scalars(select(Task))] == [changed]
+    assert session.scalars(select(TaskResult.id)).all() == []
+    assert superuser.get("/taskadmin/tasks/").status_code == 200, "still signed in"

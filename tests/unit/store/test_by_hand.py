@@ -1,0 +1,135 @@
+"""Launches that a person asked for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from fixture_types import AtOnce, MakeTask
+from taskadmin.jobs import all_jobs
+from taskadmin.models import Launch, LaunchKind, RunState, TaskResult
+from taskadmin.store import by_hand, launches
+from taskadmin.store.by_hand import ManualLaunch, launch_by_hand
+from taskadmin.store.launches import Page
+
+
+def started_tasks(session: Session) -> list[int]:
+    return list(session.scalars(select(TaskResult.task_id).order_by(TaskResult.id)))
+
+
+def click_run_now(
+    session: Session, ids: list[int], key: UUID | None = None, owner: UUID | None = None
+) -> ManualLaunch:
+    return launch_by_hand(
+        session,
+        ids,
+        requested_by=1,
+        request_key=key or uuid4(),
+        owner=owner or uuid4(),
+        jobs=all_jobs(),
+    )
+
+
+def test_run_now_queues_the_chosen_tasks(session: Session, make_task: MakeTask) -> None:
+    """Disabled ones too, since somebody asked for them; unknown ids are left out."""
+    chosen = [make_task().id, make_task(enabled=False).id]
+    make_task()
+    owner = uuid4()
+    launched = click_run_now(session, [*chosen, 999], owner=owner)
+    assert launched == (launched.launch_id, 2, True)
+    launch = session.get_one(Launch, launched.launch_id)
+    assert (launch.kind, launch.slot, launch.requested_by) == (LaunchKind.MANUAL, None, 1)
+    assert (launch.queued, launch.skipped, launch.owner) == (2, 0, owner)
+    assert started_tasks(session) == chosen
+
+
+def test_a_double_click_launches_once(session: Session, make_task: MakeTask) -> None:
+    """The second one gets the first one's launch."""
+    ids, key = [make_task().id], uuid4()
+    first = click_run_now(session, ids, key)
+    second = click_run_now(session, ids, key)
+    assert second == (first.launch_id, 1, False)
+    assert started_tasks(session) == ids
+
+
+def test_two_clicks_at_once_launch_once(
+    engine: Engine, make_task: MakeTask, at_once: AtOnce
+) -> None:
+    """Two requests that overlap."""
+    ids, key = [make_task().id], uuid4()
+
+    def click() -> ManualLaunch:
+        with Session(engine) as own:
+            return click_run_now(own, ids, key)
+
+    launched = at_once(*[click] * 4)
+    assert sorted(result.new for result in launched) == [False, False, False, True]
+    assert len({result.launch_id for result in launched}) == 1
+    with Session(engine) as own:
+        assert started_tasks(own) == ids
+
+
+def test_two_people_may_run_a_task_at_the_same_time(
+    engine: Engine, make_task: MakeTask, at_once: AtOnce
+) -> None:
+    """Each of them gets a run of their own."""
+    ids = [make_task().id, make_task().id]
+
+    def click() -> ManualLaunch:
+        with Session(engine) as own:
+            return click_run_now(own, ids)
+
+    launched = at_once(*[click] * 4)
+    assert [(result.runs, result.new) for result in launched] == [(2, True)] * 4
+    with Session(engine) as own:
+        assert sorted(started_tasks(own)) == sorted(ids * 4)
+
+
+def test_a_due_time_that_is_taken_moves_by_a_microsecond(
+    session: Session, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A click in the very moment of another run isn't lost to the unique due time."""
+    ids = [make_task().id, make_task().id]
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(by_hand, "now", lambda _: moment)
+    click_run_now(session, ids[:1])
+    assert click_run_now(session, ids) == (2, 2, True)
+    due = session.execute(
+        select(TaskResult.task_id, TaskResult.due_at).where(TaskResult.launch_id == 2)
+    ).all()
+    assert sorted(due) == [(ids[0], moment + timedelta(microseconds=1)), (ids[1], moment)]
+
+
+def test_run_now_of_an_unregistered_job_says_so(session: Session, make_task: MakeTask) -> None:
+    """Nothing is queued, and the row has the reason."""
+    launched = click_run_now(session, [make_task(job="make_tea").id])
+    assert launched.runs == 0
+    assert session.scalar(select(TaskResult.state)) == RunState.SKIPPED
+
+
+def test_run_now_of_nothing_is_an_empty_launch(session: Session, make_task: MakeTask) -> None:
+    """All the chosen tasks were deleted meanwhile."""
+    make_task()
+    launched = click_run_now(session, [999])
+    assert (launched.runs, launched.new) == (0, True)
+    assert started_tasks(session) == []
+
+
+def test_a_left_launch_of_a_person_is_resumed(session: Session, make_task: MakeTask) -> None:
+    """The web process died before it could send: the launcher does it."""
+    launched = click_run_now(session, [make_task().id])
+    assert launches.resumable(session) == []
+    session.execute(update(Launch).values(owner_until=Launch.opened_at))
+    session.commit()
+    assert launches.resumable(session) == [launched.launch_id]
+    successor = uuid4()
+    assert launches.take(session, launched.launch_id, successor)
+    page = launches.queue_page(
+        session, launched.launch_id, successor, page_size=100, jobs=all_jobs()
+    )
+    assert page == Page(0, more=False)
+    assert len(launches.unsent_runs(session, launched.launch_id, limit=5)) == 1

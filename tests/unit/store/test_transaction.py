@@ -1,0 +1,105 @@
+"""Transactions of the ledger: all or nothing, and locks that don't last for ever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, Engine, create_engine, event, func, select, text, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from fixture_types import MakeTask
+from taskadmin.models import Task
+from taskadmin.store.transaction import ledger_transaction
+
+
+def rename(session: Session, name: str) -> None:
+    session.execute(update(Task).values(name=name))
+
+
+def name_of_task(engine: Engine) -> str | None:
+    with Session(engine) as own:
+        return own.scalar(select(Task.name))
+
+
+def test_what_the_block_did_is_committed(
+    engine: Engine, session: Session, make_task: MakeTask
+) -> None:
+    """At its end, for everybody to see."""
+    make_task()
+    with ledger_transaction(session):
+        rename(session, "new")
+    assert name_of_task(engine) == "new"
+    assert not session.in_transaction()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_block_that_fails_changes_nothing(
+    engine: Engine, session: Session, make_task: MakeTask, error: type[BaseException]
+) -> None:
+    """Whatever stopped it, and no lock stays behind."""
+    make_task(name="old")
+
+    def write_and_fail() -> None:
+        rename(session, "new")
+        raise error
+
+    with pytest.raises(error), ledger_transaction(session):
+        write_and_fail()
+    assert not session.in_transaction()
+    assert name_of_task(engine) == "old"
+
+
+@pytest.mark.databases("postgresql")
+def test_locks_and_idling_are_limited_on_postgresql(session: Session) -> None:
+    """For this transaction only: the connection goes back to the host's pool."""
+    settings = select(
+        func.current_setting("lock_timeout"),
+        func.current_setting("idle_in_transaction_session_timeout"),
+    )
+    with ledger_transaction(session):
+        inside = session.execute(settings).one()
+    assert inside == ("10s", "30s")
+    assert session.execute(settings).one() == ("0", "0")
+
+
+@pytest.mark.databases("sqlite")
+def test_others_can_not_write_meanwhile_on_sqlite(
+    database_url: URL, session: Session, make_task: MakeTask
+) -> None:
+    """From its beginning: what the block reads stays true until it writes."""
+    make_task()
+    impatient = create_engine(database_url, connect_args={"timeout": 0})
+    with impatient.connect() as other:
+        with (
+            ledger_transaction(session),
+            pytest.raises(OperationalError, match="database is locked"),
+        ):
+            other.execute(text("UPDATE taskadmin_task SET name = 'other'"))
+        other.rollback()
+        other.execute(text("UPDATE taskadmin_task SET name = 'other'"))
+        other.commit()
+    impatient.dispose()
+    assert session.scalar(select(Task.name)) == "other"
+
+
+@pytest.mark.databases("sqlite")
+def test_a_host_may_begin_transactions_itself_on_sqlite(
+    engine: Engine, session: Session, make_task: MakeTask
+) -> None:
+    """With SQLAlchemy's recipe for the driver, a transaction has begun already."""
+
+    @event.listens_for(engine, "connect")
+    def leave_it_to_us(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    engine.dispose()  # connections from before the recipe
+    make_task(name="old")
+    with ledger_transaction(session):
+        rename(session, "new")
+    assert name_of_task(engine) == "new"

@@ -1,0 +1,124 @@
+"""The TASKADMIN_* keys: defaults, conversions, checks and what a wrong one says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from taskadmin.errors import ConfigurationError
+from taskadmin.settings import Settings
+
+SECONDS_1_TO_A_DAY = "seconds as a number from 1 to 86400"
+WHOLE_PAGE = "a whole number from 1 to 100000"
+
+
+def read(**config: Any) -> Settings:
+    return Settings.from_config({f"TASKADMIN_{key}": value for key, value in config.items()})
+
+
+def test_nothing_has_to_be_configured() -> None:
+    """Without any key every setting has its documented default."""
+    assert Settings.from_config({}) == Settings(
+        launch_interval_seconds=300.0,
+        tick_seconds=5.0,
+        page_size=2000,
+        publish_timeout_seconds=1.0,
+        registration=True,
+        site_name="taskadmin",
+    )
+
+
+def test_keys_of_others_are_ignored() -> None:
+    """A host's own keys, whatever they look like, are none of taskadmin's business."""
+    config = {"SECRET_KEY": "x", "TASKADMINISTRATOR": 1, "taskadmin_page_size": 0}
+    assert Settings.from_config(config) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("key", "raw", "field", "value"),
+    [
+        ("LAUNCH_INTERVAL_SECONDS", "10", "launch_interval_seconds", 10.0),
+        ("LAUNCH_INTERVAL_SECONDS", 1, "launch_interval_seconds", 1.0),
+        ("LAUNCH_INTERVAL_SECONDS", 86400, "launch_interval_seconds", 86400.0),
+        ("TICK_SECONDS", "0.1", "tick_seconds", 0.1),
+        ("PAGE_SIZE", "500", "page_size", 500),
+        ("PAGE_SIZE", 500.0, "page_size", 500),
+        ("PUBLISH_TIMEOUT_SECONDS", " 2.5 ", "publish_timeout_seconds", 2.5),
+        ("REGISTRATION", "false", "registration", False),
+        ("REGISTRATION", "No", "registration", False),
+        ("REGISTRATION", "0", "registration", False),
+        ("REGISTRATION", " TRUE ", "registration", True),
+        ("REGISTRATION", "yes", "registration", True),
+        ("REGISTRATION", "1", "registration", True),
+        ("REGISTRATION", False, "registration", False),
+        ("SITE_NAME", "Ops", "site_name", "Ops"),
+    ],
+)
+def test_values_may_be_text_from_the_environment(
+    key: str, raw: Any, field: str, value: Any
+) -> None:
+    """Text is converted to the setting's type, which is always the same afterwards."""
+    found = getattr(read(**{key: raw}), field)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("key", "raw", "expected"),
+    [
+        ("LAUNCH_INTERVAL_SECONDS", "5m", SECONDS_1_TO_A_DAY),
+        ("LAUNCH_INTERVAL_SECONDS", 0.5, SECONDS_1_TO_A_DAY),
+        ("LAUNCH_INTERVAL_SECONDS", 86401, SECONDS_1_TO_A_DAY),
+        ("LAUNCH_INTERVAL_SECONDS", "", SECONDS_1_TO_A_DAY),
+        ("LAUNCH_INTERVAL_SECONDS", None, SECONDS_1_TO_A_DAY),
+        ("LAUNCH_INTERVAL_SECONDS", True, SECONDS_1_TO_A_DAY),
+        ("LAUNCH_INTERVAL_SECONDS", "nan", SECONDS_1_TO_A_DAY),
+        ("LAUNCH_INTERVAL_SECONDS", "inf", SECONDS_1_TO_A_DAY),
+        ("LAUNCH_INTERVAL_SECONDS", "1e400", SECONDS_1_TO_A_DAY),
+        pytest.param("LAUNCH_INTERVAL_SECONDS", 10**400, SECONDS_1_TO_A_DAY, id="huge"),
+        ("LAUNCH_INTERVAL_SECONDS", [300], SECONDS_1_TO_A_DAY),
+        ("TICK_SECONDS", 0, "seconds as a number from 0.1 to 3600"),
+        ("TICK_SECONDS", 3601, "seconds as a number from 0.1 to 3600"),
+        ("PAGE_SIZE", 0, WHOLE_PAGE),
+        ("PAGE_SIZE", -1, WHOLE_PAGE),
+        ("PAGE_SIZE", "10.5", WHOLE_PAGE),
+        ("PAGE_SIZE", 100_001, WHOLE_PAGE),
+        ("PUBLISH_TIMEOUT_SECONDS", 0, "seconds as a number from 0.1 to 60"),
+        ("PUBLISH_TIMEOUT_SECONDS", 61, "seconds as a number from 0.1 to 60"),
+        ("REGISTRATION", "off?", "true or false"),
+        ("REGISTRATION", 1, "true or false"),
+        ("REGISTRATION", None, "true or false"),
+        ("SITE_NAME", "", "a name of 1 to 60 characters"),
+        ("SITE_NAME", "   ", "a name of 1 to 60 characters"),
+        ("SITE_NAME", "x" * 61, "a name of 1 to 60 characters"),
+        ("SITE_NAME", 7, "a name of 1 to 60 characters"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_is_expected(key: str, raw: Any, expected: str) -> None:
+    """The message has the key, the value and what would be right."""
+    with pytest.raises(ConfigurationError) as caught:
+        read(**{key: raw})
+    assert str(caught.value) == f"TASKADMIN_{key} is {raw!r}; expected {expected}."
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("TASKADMIN_LAUNCH_INTERVAL", "TASKADMIN_LAUNCH_INTERVAL_SECONDS"),
+        ("TASKADMIN_REGISTER", "TASKADMIN_REGISTRATION"),
+        ("TASKADMIN_SITENAME", "TASKADMIN_SITE_NAME"),
+        ("TASKADMIN_PAGESIZE", "TASKADMIN_PAGE_SIZE"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_one(key: str, nearest: str) -> None:
+    """A misspelt setting isn't silently ignored."""
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_config({key: "1"})
+    assert str(caught.value) == f"{key} is not a setting of taskadmin; did you mean {nearest}?"
+
+
+def test_settings_do_not_change_later() -> None:
+    """What was read once stays."""
+    with pytest.raises(AttributeError):
+        Settings().page_size = 1  # type: ignore[misc]
