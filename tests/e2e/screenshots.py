@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -31,8 +32,8 @@ from taskadmin.jobs import all_jobs
 from taskadmin.models import Launch, LaunchKind, LaunchState, RunState, TaskResult
 from taskadmin.queue import EMBEDDED_CELERY
 from taskadmin.state import get_state
-from taskadmin.store import clock, results, tasks, users
-from taskadmin.store.results import Outcome
+from taskadmin.store import clock, executions, results, tasks, users
+from taskadmin.store.outcome import Outcome
 
 PASSWORD = "a password for pictures"
 WIDTHS = {"wide": 1280, "phone": 375}
@@ -255,7 +256,8 @@ def complete(run_id: int) -> None:
     assert run is not None
     outcome = Outcome(worker="worker@one", elapsed=timedelta(milliseconds=3), result=None)
     try:
-        drawn = all_jobs()[run.job].call(run.task_params)
+        job = all_jobs()[run.job]
+        drawn = job.function(**job.check(run.task_params))
         outcome = Outcome(worker="worker@one", elapsed=timedelta(milliseconds=3), result=drawn)
     except ValueError as error:
         outcome = Outcome(
@@ -264,7 +266,7 @@ def complete(run_id: int) -> None:
             error_type=type(error).__name__,
             error=str(error),
         )
-    results.complete_unclaimed(session, run.id, run.due_at, outcome)
+    executions.complete_unclaimed(session, run.id, run.due_at, uuid4(), outcome)
     assert outcome.state in (RunState.SUCCEEDED, RunState.FAILED)
 
 

@@ -119,7 +119,7 @@ def test_a_deleted_task_cannot_be_edited(
     answer = superuser.post(f"/taskadmin/tasks/edit/?id={task_id}", data={**LIMITS, "version": "1"})
 
     assert answer.status_code == 404
-    assert session.scalar(select(func.count()).select_from(Task)) == 0
+    assert session.scalar(select(func.count()).where(Task.deleted_at.is_(None))) == 0
 
 
 @pytest.mark.databases("sqlite")

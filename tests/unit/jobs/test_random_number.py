@@ -84,10 +84,10 @@ def test_reversed_limits_are_refused_with_a_sentence() -> None:
 def test_a_run_passes_its_parameters_as_they_are() -> None:
     """The author's id in a run's parameters is no argument of the function."""
     parameters = {"lower_limit": 3.0, "upper_limit": 3.0, "author_id": 7}
-    assert GENERATE_RANDOM_NUMBER_JOB.call(parameters) == 3.0
+    assert GENERATE_RANDOM_NUMBER_JOB.check(parameters) == {"lower_limit": 3.0, "upper_limit": 3.0}
 
 
 def test_a_run_with_impossible_parameters_fails_before_the_draw() -> None:
     """A row that was changed by hand doesn't produce a number."""
     with pytest.raises(ValidationError, match="must not be below"):
-        GENERATE_RANDOM_NUMBER_JOB.call({"lower_limit": 2, "upper_limit": 1, "author_id": 7})
+        GENERATE_RANDOM_NUMBER_JOB.check({"lower_limit": 2, "upper_limit": 1, "author_id": 7})

@@ -25,6 +25,8 @@ from taskadmin.migrations.extension import _migrating
 
 TABLES = {
     "taskadmin_launch",
+    "taskadmin_process",
+    "taskadmin_state",
     "taskadmin_task",
     "taskadmin_task_result",
     "taskadmin_user",
@@ -162,7 +164,7 @@ def test_up_down_and_up_with_rows(empty: Flask, sql: Engine) -> None:
     assert task[0][:4] == (1, "generate_random_number", 0.25, 1.7976931348623157e308)
 
     migrations.downgrade(empty, "0003")
-    assert tables(sql) == TABLES - {"taskadmin_launch"}
+    assert tables(sql) == TABLES - {"taskadmin_launch", "taskadmin_process", "taskadmin_state"}
     assert rows(sql, "SELECT task_id, state FROM taskadmin_task_result") == [(1, "queued")]
 
     migrations.downgrade(empty, "0001")
@@ -174,6 +176,22 @@ def test_up_down_and_up_with_rows(empty: Flask, sql: Engine) -> None:
     assert (
         rows(sql, "SELECT id, job, lower_limit, upper_limit, enabled FROM taskadmin_task") == task
     )
+    assert rows(sql, "SELECT id FROM taskadmin_task_result") == []
+
+
+def test_a_deleted_task_does_not_come_back_by_a_downgrade(empty: Flask, sql: Engine) -> None:
+    """The column that marks it goes; so do the row and its results, and no others."""
+    migrations.upgrade(empty)
+    add_user(sql, "ada")
+    add_task(sql)
+    add_task(sql)
+    add_result(sql)
+    with sql.begin() as connection:
+        connection.execute(text("UPDATE taskadmin_task SET deleted_at = created_at WHERE id = 1"))
+
+    migrations.downgrade(empty, "0004")
+
+    assert rows(sql, "SELECT id FROM taskadmin_task") == [(2,)]
     assert rows(sql, "SELECT id FROM taskadmin_task_result") == []
 
 

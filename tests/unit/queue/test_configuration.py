@@ -159,6 +159,7 @@ def test_the_celery_tasks_have_their_names() -> None:
         "taskadmin.generate_random_number_task",
         "taskadmin.launch_tasks",
         "taskadmin.ping",
+        "taskadmin.run",
         "taskadmin.tick",
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,9 +11,9 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from taskadmin.jobs import all_jobs
+from taskadmin.jobs import all_jobs, registry
 from taskadmin.models import RunState, Task, TaskResult
-from taskadmin.queue.execution import execute
+from taskadmin.queue.execution import Delivery, execute
 from taskadmin.store.results import insert_runs
 from taskadmin.store.transaction import ledger_transaction
 
@@ -28,6 +29,16 @@ def run(session: Session, make_task: Callable[..., Task]) -> TaskResult:
     return session.query(TaskResult).one()
 
 
+def no_heartbeat() -> Any:
+    """A run that is executed unclaimed needs no process."""
+    raise AssertionError
+
+
+def delivery(run_id: int, due_at: datetime, *, worker: str) -> Delivery:
+    """A message that arrives for the first time."""
+    return Delivery(run_id, due_at, worker, redelivered=False, heartbeat=no_heartbeat)
+
+
 def reload(session: Session, run: TaskResult) -> TaskResult:
     """The run as the database has it now."""
     session.expire_all()
@@ -38,7 +49,7 @@ def reload(session: Session, run: TaskResult) -> TaskResult:
 
 def test_a_run_is_completed_with_a_number_from_its_range(session: Session, run: TaskResult) -> None:
     """State, result, times and worker are recorded."""
-    assert execute(session, run.id, DUE, worker="w1") is True
+    assert execute(session, delivery(run.id, DUE, worker="w1")) is True
 
     done = reload(session, run)
     assert done.state == RunState.SUCCEEDED
@@ -51,10 +62,10 @@ def test_a_run_is_completed_with_a_number_from_its_range(session: Session, run: 
 
 def test_a_repeated_message_changes_nothing(session: Session, run: TaskResult) -> None:
     """The second delivery of a message finds the run finished."""
-    execute(session, run.id, DUE, worker="w1")
+    execute(session, delivery(run.id, DUE, worker="w1"))
     first = reload(session, run).result
 
-    assert execute(session, run.id, DUE, worker="w2") is False
+    assert execute(session, delivery(run.id, DUE, worker="w2")) is False
 
     again = reload(session, run)
     assert (again.result, again.worker, again.attempts) == (first, "w1", 1)
@@ -64,7 +75,7 @@ def test_a_message_with_another_due_time_means_another_run(
     session: Session, run: TaskResult
 ) -> None:
     """A reused id alone doesn't complete a stranger's run."""
-    assert execute(session, run.id, DUE + timedelta(seconds=1), worker="w1") is False
+    assert execute(session, delivery(run.id, DUE + timedelta(seconds=1), worker="w1")) is False
 
     assert reload(session, run).state == RunState.QUEUED
 
@@ -78,9 +89,9 @@ def test_a_message_of_a_deleted_run_is_dropped(
     session.delete(run)
     session.commit()
 
-    assert execute(session, run_id, DUE, worker="w1") is False
+    assert execute(session, delivery(run_id, DUE, worker="w1")) is False
 
-    assert f"Run {run_id} is finished or gone; its message is dropped" in caplog.text
+    assert f"Run {run_id} is taken, finished or gone; its message is dropped" in caplog.text
 
 
 def test_a_job_that_raises_fails_its_run_with_the_traceback(
@@ -90,7 +101,7 @@ def test_a_job_that_raises_fails_its_run_with_the_traceback(
     session.execute(update(TaskResult).values(task_params={"lower_limit": 2, "upper_limit": 1}))
     session.commit()
 
-    assert execute(session, run.id, DUE, worker="w1") is True
+    assert execute(session, delivery(run.id, DUE, worker="w1")) is True
 
     failed = reload(session, run)
     assert failed.state == RunState.FAILED
@@ -108,7 +119,7 @@ def test_a_job_that_is_gone_fails_its_run(session: Session, run: TaskResult) -> 
     session.execute(update(TaskResult).values(job="vanished"))
     session.commit()
 
-    execute(session, run.id, DUE, worker="w1")
+    execute(session, delivery(run.id, DUE, worker="w1"))
 
     failed = reload(session, run)
     assert failed.error_type == "taskadmin.errors.UnknownJob"
@@ -125,9 +136,9 @@ def test_no_transaction_is_open_while_the_job_runs(
         seen.append(session.in_transaction())
         return 1.0
 
-    job = all_jobs()[run.job]
-    monkeypatch.setattr(type(job), "call", lambda self, arguments: look(**arguments))
+    job = dataclasses.replace(all_jobs()[run.job], function=look)
+    monkeypatch.setitem(registry._jobs, run.job, job)
 
-    execute(session, run.id, DUE, worker="w1")
+    execute(session, delivery(run.id, DUE, worker="w1"))
 
     assert seen == [False]

@@ -125,7 +125,7 @@ def test_a_left_launch_of_a_person_is_resumed(session: Session, make_task: MakeT
     assert launches.resumable(session) == []
     session.execute(update(Launch).values(owner_until=Launch.opened_at))
     session.commit()
-    assert launches.resumable(session) == [launched.launch_id]
+    assert [found.id for found in launches.resumable(session)] == [launched.launch_id]
     successor = uuid4()
     assert launches.take(session, launched.launch_id, successor)
     page = launches.queue_page(

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from fixture_types import AtOnce, CountQueries, MakeTask
 from taskadmin.jobs import all_jobs
 from taskadmin.models import Launch, LaunchKind, LaunchState, RunState, Task, TaskResult
-from taskadmin.store import clock, launches, results, tasks
+from taskadmin.store import clock, executions, launches, results, tasks
 from taskadmin.store.launches import LaunchLost, Page
+from taskadmin.store.outcome import Outcome
 
 #: Longer than any test, so that a test stays inside one slot.
 DAY = 86400.0
@@ -112,7 +113,7 @@ def test_looking_for_a_slot_writes_nothing_when_none_is_due(
     launches.open_slot(session, DAY)
     with count_queries() as statements:
         launches.open_slot(session, DAY)
-    assert [statement.split()[0] for statement in statements] == ["SELECT", "SELECT"]
+    assert [statement.split()[0] for statement in statements] == ["SELECT"] * 3
 
 
 def test_a_missed_slot_is_opened_while_it_lasts(session: Session, make_task: MakeTask) -> None:
@@ -163,7 +164,7 @@ def test_a_launch_is_taken_over_when_its_time_is_over(session: Session, owner: U
     """Not a moment before; the launcher is taken to be gone then."""
     launch_id = open_and_take(session, owner)
     let_ownership_pass(session, launch_id)
-    assert launches.resumable(session) == [launch_id]
+    assert launches.resumable(session) == [(launch_id, True)]
     assert launches.take(session, launch_id, uuid4())
 
 
@@ -171,7 +172,7 @@ def test_a_released_launch_is_open_to_everybody(session: Session, owner: UUID) -
     """The next tick goes on with it at once."""
     launch_id = open_and_take(session, owner)
     launches.release(session, launch_id, owner)
-    assert launches.resumable(session) == [launch_id]
+    assert launches.resumable(session) == [(launch_id, False)]
     assert launches.take(session, launch_id, uuid4())
 
 
@@ -442,8 +443,8 @@ def test_finished_runs_are_not_sent(session: Session, make_task: MakeTask, owner
     launch_id = open_and_take(session, owner)
     queue_page(session, launch_id, owner)
     (run,) = launches.unsent_runs(session, launch_id, limit=2)
-    outcome = results.Outcome(worker="w", elapsed=timedelta(), result=1.0)
-    results.complete_unclaimed(session, run.id, run.due_at, outcome)
+    outcome = Outcome(worker="w", elapsed=timedelta(), result=1.0)
+    executions.complete_unclaimed(session, run.id, run.due_at, uuid4(), outcome)
     assert launches.unsent_runs(session, launch_id, limit=2) == []
 
 
@@ -477,8 +478,8 @@ def test_a_published_launch_is_closed_when_no_run_is_open(
     assert launches.close_finished(session) == 0
     launches.finish_launch(session, launch_id, owner)
     assert launches.close_finished(session) == 0
-    outcome = results.Outcome(worker="w", elapsed=timedelta(), result=1.0)
-    results.complete_unclaimed(session, run.id, run.due_at, outcome)
+    outcome = Outcome(worker="w", elapsed=timedelta(), result=1.0)
+    executions.complete_unclaimed(session, run.id, run.due_at, uuid4(), outcome)
     assert launches.close_finished(session) == 1
     launch = session.get_one(Launch, launch_id, populate_existing=True)
     assert launch.state == LaunchState.CLOSED

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from fixture_types import AtOnce, MakeTask, MakeUser
 from taskadmin.errors import EditConflict
 from taskadmin.jobs import all_jobs
-from taskadmin.models import Task, TaskResult
+from taskadmin.models import RunState, Task, TaskResult
 from taskadmin.store import tasks
-from taskadmin.store.results import insert_runs
+from taskadmin.store.results import insert_runs, page_of_runs
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -127,7 +127,7 @@ def test_an_edit_of_a_deleted_task_is_refused(
     session.add(task)
     with pytest.raises(EditConflict):
         edit(session, task, version=1, name="late")
-    assert session.scalar(select(func.count()).select_from(Task)) == 0
+    assert tasks.find_task(session, task.id) is None
 
 
 def test_tasks_are_switched_off_and_on(session: Session, make_task: MakeTask) -> None:
@@ -153,16 +153,29 @@ def test_a_switch_conflicts_with_an_edit(session: Session, make_task: MakeTask) 
         edit(session, task, version=1, name="mine")
 
 
-def test_deleting_a_task_deletes_its_results(session: Session, make_task: MakeTask) -> None:
-    """Those of other tasks stay; a second deletion finds nothing."""
+def test_deleting_a_task_takes_its_results(session: Session, make_task: MakeTask) -> None:
+    """At once for people; those of other tasks stay; a second deletion finds nothing."""
     gone, stays = make_task(), make_task()
     for due_at in (LONG_AGO, LONG_AGO + timedelta(hours=1)):
         insert_runs(session, [gone, stays], launch_id=1, due_at=due_at, jobs=all_jobs())
     session.commit()
     ids = [gone.id, 999]
     assert tasks.delete_tasks(session, ids) == (1, 2)
-    assert set(session.scalars(select(TaskResult.task_id))) == {stays.id}
+    assert {run.task_id for run in page_of_runs(session, limit=9)} == {stays.id}
+    assert tasks.find_task(session, gone.id) is None
+    assert tasks.count_tasks(session, ids) == (0, 0)
     assert tasks.delete_tasks(session, ids) == (0, 0)
+
+
+def test_open_runs_of_a_deleted_task_are_cancelled(session: Session, make_task: MakeTask) -> None:
+    """What a worker returns for them later isn't recorded."""
+    task = make_task()
+    insert_runs(session, [task], launch_id=1, due_at=LONG_AGO, jobs=all_jobs())
+    session.commit()
+    tasks.delete_tasks(session, [task.id])
+    run = session.scalars(select(TaskResult)).one()
+    assert (run.state, run.reason) == (RunState.CANCELLED, "Its task was deleted.")
+    assert run.finished_at is not None
 
 
 def test_ids_of_deleted_tasks_are_not_given_again(session: Session, make_task: MakeTask) -> None:

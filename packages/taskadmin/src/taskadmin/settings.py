@@ -56,6 +56,54 @@ class Settings:
         "Longest wait for one answer of the broker while something is sent.",
         lambda value: 0.1 <= value <= 60,
     )
+    ownership_seconds: float = _setting(
+        60.0,
+        "seconds as a number from 1 to 3600",
+        "How long a launch belongs to a launcher that shows no progress.",
+        lambda value: 1 <= value <= 3600,
+    )
+    lease_seconds: float = _setting(
+        30.0,
+        "seconds as a number from 1 to 3600",
+        "How long a worker may be silent before its runs are given to others.",
+        lambda value: 1 <= value <= 3600,
+    )
+    lost_attempts: int = _setting(
+        3,
+        "a whole number from 1 to 100",
+        "Attempts after which a run whose worker died each time is failed.",
+        lambda value: 1 <= value <= 100,
+    )
+    republish_after_seconds: float = _setting(
+        30.0,
+        "seconds as a number from 1 to 3600",
+        "Age at which a queued run is sent again if its queue shows no message.",
+        lambda value: 1 <= value <= 3600,
+    )
+    missed_slots: str = _setting(
+        "skip",
+        "skip, run_once or run_all",
+        "What becomes of slots that nothing launched: recorded only, or launched late.",
+        lambda value: value in ("skip", "run_once", "run_all"),
+    )
+    missed_slot_grace_seconds: float = _setting(
+        3600.0,
+        "seconds as a number from 0 to 31536000",
+        "Slots that ended longer ago are never launched late.",
+        lambda value: 0 <= value <= 31_536_000,
+    )
+    result_retention_days: float = _setting(
+        30.0,
+        "days as a number from 0 to 36500",
+        "Age at which results are deleted; 0 keeps them for ever.",
+        lambda value: 0 <= value <= 36_500,
+    )
+    results_per_task: int = _setting(
+        0,
+        "a whole number from 0 to 1000000000",
+        "Results that each task keeps at most, the newest ones; 0 sets no limit.",
+        lambda value: 0 <= value <= 1_000_000_000,
+    )
     registration: bool = _setting(
         True,
         "true or false",

@@ -47,6 +47,14 @@ class TasksView(ProtectedModelView):
     )
     column_formatters_export = dict.fromkeys(("name", "job", "author"), formula_safe)
 
+    def get_query(self) -> Any:
+        """Every task that isn't deleted."""
+        return super().get_query().filter(Task.deleted_at.is_(None))
+
+    def get_count_query(self) -> Any:
+        """How many there are."""
+        return super().get_count_query().filter(Task.deleted_at.is_(None))
+
     def get_actions_list(self) -> tuple[list[tuple[str, str]], dict[str, str]]:
         """The actions on a selection, the harmless first; Flask-Admin sorts them by method."""
         actions, confirmations = super().get_actions_list()

@@ -26,16 +26,30 @@ class Job:
     #: Name of the Celery task whose messages start a run.
     celery_task: str
     queue: str
+    #: Whether a run is claimed and shown as running before the function is called. Without it
+    #: a run costs one statement less, and a worker that dies may have it executed twice sooner.
+    record_start: bool = True
+    #: How often the function is called until it succeeds.
     max_attempts: int = 1
+    #: Seconds from the first failed attempt to the second; each further wait is twice as long.
+    backoff_seconds: float = 10.0
+    #: Seconds after which ``SoftTimeLimitExceeded`` is raised inside the function.
+    soft_time_limit: float | None = None
+    #: Seconds after which the process is killed. Below half an hour: RabbitMQ then takes the
+    #: message back and closes the connection.
+    time_limit: float = 1500.0
 
-    def call(self, arguments: Mapping[str, Any]) -> Any:
-        """Check *arguments* and call the function with them.
+    def delay_after(self, attempt: int) -> float:
+        """Seconds to wait after this failed attempt, counted from 1."""
+        return float(min(self.backoff_seconds * 2 ** min(attempt - 1, 30), 3600.0))
+
+    def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The function's keyword arguments.
 
         Raises:
-            pydantic.ValidationError: If the arguments don't fit.
+            pydantic.ValidationError: If *arguments* don't fit.
         """
-        checked = self.arguments.model_validate(arguments)
-        return self.function(**dict(checked))
+        return dict(self.arguments.model_validate(arguments))
 
 
 _jobs: dict[str, Job] = {}

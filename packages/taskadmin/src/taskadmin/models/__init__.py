@@ -3,6 +3,8 @@
 from .base import PREFIX, Base, UtcDateTime
 from .extension import Models
 from .launch import Launch, LaunchKind, LaunchState
+from .ledger_state import LedgerState
+from .process import Process, ProcessEnd, ProcessKind
 from .result import RunState, TaskResult
 from .task import GENERATE_RANDOM_NUMBER, Task
 from .user import User
@@ -14,7 +16,11 @@ __all__ = [
     "Launch",
     "LaunchKind",
     "LaunchState",
+    "LedgerState",
     "Models",
+    "Process",
+    "ProcessEnd",
+    "ProcessKind",
     "RunState",
     "Task",
     "TaskResult",

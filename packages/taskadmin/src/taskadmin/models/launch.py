@@ -53,6 +53,12 @@ class Launch(Base):
             postgresql_where=text("closed_at IS NULL"),
             sqlite_where=text("closed_at IS NULL"),
         ),
+        Index(
+            "taskadmin_launch_closed_at_idx",
+            "closed_at",
+            postgresql_where=text("closed_at IS NOT NULL"),
+            sqlite_where=text("closed_at IS NOT NULL"),
+        ),
         {"sqlite_autoincrement": True},
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, String, true
+from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, Index, String, text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from .base import Base, UtcDateTime, utc_now
@@ -17,6 +17,7 @@ GENERATE_RANDOM_NUMBER = "generate_random_number"
 #: Largest finite double. PostgreSQL sorts NaN above it, SQLite stores NaN as NULL,
 #: so limits between its negative and itself are finite in both.
 _MAX = "1.7976931348623157e308"
+_DELETED = text("deleted_at IS NOT NULL")
 
 
 class Task(Base):
@@ -32,6 +33,12 @@ class Task(Base):
             f"(job = '{GENERATE_RANDOM_NUMBER}') = (lower_limit IS NOT NULL)"
             f" AND (job = '{GENERATE_RANDOM_NUMBER}') = (upper_limit IS NOT NULL)",
             name="limits_of_job",
+        ),
+        Index(
+            "taskadmin_task_deleted_at_idx",
+            "deleted_at",
+            postgresql_where=_DELETED,
+            sqlite_where=_DELETED,
         ),
         {"sqlite_autoincrement": True},
     )
@@ -49,6 +56,8 @@ class Task(Base):
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
+    #: A tombstone: nobody sees the task any more, and its results are removed bit by bit.
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: The author. RESTRICT, because users are deactivated, not deleted.
     created_by: Mapped[int] = mapped_column(
         ForeignKey("taskadmin_user.id", ondelete="RESTRICT"), index=True

@@ -12,32 +12,57 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celery import shared_task
+from celery.exceptions import Reject
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..state import get_state
+from ..store.outage import is_outage
+from . import heartbeat
 from .context import AppContextTask, flask_app_of
-from .execution import execute
+from .execution import Delivery, execute
 from .launcher import run_turn
+from .request import LedgerRequest
 
 log = logging.getLogger("taskadmin.worker")
 
 
-@shared_task(
-    bind=True,
-    base=AppContextTask,
-    name="taskadmin.generate_random_number_task",
-    ignore_result=True,
-    acks_late=True,
-    reject_on_worker_lost=True,
-    max_retries=0,
-)
-def generate_random_number_task(self: Any, run_id: int, due_at: str) -> None:
-    """Draw a number from the range of a run and complete its ``TaskResult``.
+class RunTask(AppContextTask):
+    """A Celery task whose messages mean runs."""
+
+    abstract = True
+    Request = LedgerRequest
+
+
+_OF_RUNS = {
+    "bind": True,
+    "base": RunTask,
+    "ignore_result": True,
+    "acks_late": True,
+    "reject_on_worker_lost": True,
+    "max_retries": 0,
+}
+
+
+@shared_task(name="taskadmin.run", **_OF_RUNS)
+def run(self: Any, *arguments: Any, **_: Any) -> None:
+    """Execute a run and complete its ``TaskResult``.
 
     Args:
-        run_id: The ``TaskResult``'s id.
-        due_at: Its due time in ISO 8601; a row with another one isn't the one meant.
+        arguments: The ``TaskResult``'s id, and its due time in ISO 8601: a row with
+            another one isn't the one meant.
     """
+    _execute(self, arguments)
+
+
+@shared_task(name="taskadmin.generate_random_number_task", **_OF_RUNS)
+def generate_random_number_task(self: Any, *arguments: Any, **_: Any) -> None:
+    """The same for runs that draw a number, under the name that they have always had."""
+    _execute(self, arguments)
+
+
+def _execute(celery_task: Any, arguments: tuple[Any, ...]) -> None:
     try:
+        run_id, due_at = arguments
         number, moment = int(run_id), datetime.fromisoformat(due_at)
         if moment.tzinfo is None:
             raise ValueError("the due time has no zone")
@@ -45,14 +70,37 @@ def generate_random_number_task(self: Any, run_id: int, due_at: str) -> None:
         if not 0 < number < 2**63:
             raise ValueError("no run has this id")
     except (TypeError, ValueError, OverflowError) as error:
-        log.error("A message for %r due %r makes no sense: %s", run_id, due_at, error)
+        log.error("A message with %.200r makes no sense: %s", arguments, error)
         return
-    execute(get_state(flask_app_of(self.app)).session, number, moment, worker=self.request.hostname)
+    celery, request = celery_task.app, celery_task.request
+    app = flask_app_of(celery)
+    delivery = Delivery(
+        number,
+        moment,
+        worker=request.hostname or "",
+        redelivered=bool((request.delivery_info or {}).get("redelivered")),
+        heartbeat=lambda: heartbeat.current(celery, app, request.hostname or ""),
+    )
+    try:
+        execute(get_state(app).session, delivery)
+    except SQLAlchemyError as error:
+        if not is_outage(error):
+            raise
+        # Nothing was done, and another worker may reach the database.
+        log.warning("Run %d is given back: the database is away", number)
+        raise Reject(reason="the database is away", requeue=True) from error
 
 
 def _turn(celery_task: Any) -> None:
     state = get_state(flask_app_of(celery_task.app))
-    run_turn(state.session, celery_task.app, state.settings)
+    try:
+        run_turn(state.session, celery_task.app, state.settings)
+    except SQLAlchemyError as error:
+        if not is_outage(error):
+            raise
+        log.warning(
+            "The launcher waits for the database: %s", str(error.__cause__ or error).strip()
+        )
 
 
 # Acknowledged early: a turn that is killed is made up for by the next one, and repeating
@@ -75,7 +123,7 @@ def launch_tasks(self: Any) -> None:
     bind=True, base=AppContextTask, name="taskadmin.tick", ignore_result=True, acks_late=False
 )
 def tick(self: Any) -> None:
-    """The same, every few seconds: open a due slot, go on with launches left behind."""
+    """The same, every few seconds: open a due slot, go on with what was left behind, reconcile."""
     _turn(self)
 
 

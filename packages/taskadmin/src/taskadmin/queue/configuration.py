@@ -32,7 +32,9 @@ DEFAULTS: dict[str, Any] = {
     "task_default_exchange_type": "topic",
     "task_default_routing_key": "taskadmin.default",
     "worker_detect_quorum_queues": True,
-    "worker_cancel_long_running_tasks_on_connection_loss": True,
+    # A job goes on without the broker: what it returns is recorded in the database, and its
+    # message, delivered again, finds the run taken or finished.
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
     # Any outage is waited out; Celery's 100 tries end the worker.
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,

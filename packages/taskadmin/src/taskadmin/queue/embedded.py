@@ -19,10 +19,11 @@ from flask import Flask
 
 from ..errors import RegistrationError
 from ..state import get_state
-from ..store import results
+from ..store import recovery, results
 from .celery_tasks import tick
+from .lifecycle import beat_ends
 from .names import LAUNCH_QUEUE
-from .publisher import open_publisher
+from .publisher import Publisher
 
 log = logging.getLogger("taskadmin.embedded")
 
@@ -86,6 +87,7 @@ class EmbeddedProcesses:
         if self._beat is not None:
             self._beat.stop()
             self._beat = None
+            beat_ends(self._celery)
         if self._worker is not None:
             celery.worker.state.should_stop = 0
             self._worker.join(timeout=10)
@@ -106,7 +108,7 @@ class EmbeddedProcesses:
         """Send the queued runs of an earlier process: their messages died with it."""
         with (
             self._app.app_context(),
-            open_publisher(
+            Publisher(
                 self._celery, timeout_seconds=self._settings.publish_timeout_seconds
             ) as publisher,
         ):
@@ -115,4 +117,4 @@ class EmbeddedProcesses:
             while runs := results.sent_but_open(session, after_id=after, limit=500):
                 publisher.send(runs)
                 after = runs[-1].id
-                results.count_publish(session, [run.id for run in runs])
+                recovery.note_sent(session, [run.id for run in runs])

@@ -1,71 +1,221 @@
-"""What a worker does with a run: read it, run the job, record what came of it."""
+"""What a worker does with a run: take it, run the job, record what came of it."""
 
 from __future__ import annotations
 
 import logging
 import time
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
+from celery.exceptions import WorkerShutdown, WorkerTerminate
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from ..jobs import get_job
-from ..store import results
-from ..store.results import OpenRun, Outcome
+from ..errors import UnknownJob
+from ..jobs import Job, all_jobs, get_job
+from ..store import executions
+from ..store.executions import ClaimedRun, OpenRun
+from ..store.outcome import Outcome
+from .heartbeat import Heartbeat
+from .patience import patiently
 
 log = logging.getLogger("taskadmin.worker")
 
+#: How long a worker tries to take a run before it gives the message back, in seconds.
+#: What a job returned is recorded however long that takes.
+TAKE_SECONDS = 20.0
 
-def execute(session: Session, run_id: int, due_at: datetime, *, worker: str) -> bool:
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One arrival of a message at a worker."""
+
+    run_id: int
+    due_at: datetime
+    worker: str
+    #: Whether the broker has delivered it before: its first worker may have executed it.
+    redelivered: bool
+    #: This process, for runs that are claimed.
+    heartbeat: Callable[[], Heartbeat]
+
+
+def execute(session: Session, delivery: Delivery) -> bool:
     """Execute the run that a message means; False if there was nothing to do.
 
     The message is a hint: job and arguments come from the row, and a run that is
-    finished, cancelled or deleted is left alone. No transaction is open while the
-    job runs.
+    finished, cancelled, deleted or somebody else's is left alone. No transaction is
+    open while the job runs.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: If the run couldn't be taken: nothing was done.
     """
-    run = results.open_run(session, run_id, due_at)
-    ids = {"run_id": run_id}
+    run_id = delivery.run_id
+    run = patiently(
+        session,
+        lambda: executions.open_run(session, run_id, delivery.due_at),
+        what=f"Reading run {run_id}",
+        seconds=TAKE_SECONDS,
+    )
     if run is None:
-        log.info("Run %d is finished or gone; its message is dropped", run_id, extra=ids)
+        log.info("Run %d is taken, finished or gone; its message is dropped", run_id)
         return False
-    ids |= {"task_id": run.task_id, "launch_id": run.launch_id}
-    outcome = _run_job(run, worker)
-    if not results.complete_unclaimed(session, run_id, due_at, outcome):
-        log.warning("Run %d was recorded by somebody else", run_id, extra=ids)
+    job = all_jobs().get(run.job)
+    if _may_go_unclaimed(job, run, delivery):
+        return _execute_unclaimed(session, delivery, job, run)
+    return _execute_claimed(session, delivery)
+
+
+def _may_go_unclaimed(job: Job | None, run: OpenRun, delivery: Delivery) -> bool:
+    """Whether no other worker can be at this run, so that its start needn't be recorded."""
+    if job is not None and job.record_start:
         return False
-    if outcome.error_type is None:
+    return not (delivery.redelivered or run.publishes or run.attempts)
+
+
+def _execute_unclaimed(session: Session, delivery: Delivery, job: Job | None, run: OpenRun) -> bool:
+    token = uuid4()
+    attempt = _attempt(run.job, run.task_params, delivery.worker)
+
+    def record(outcome: Outcome) -> bool:
+        if outcome.error_type and job and job.max_attempts > 1 and attempt.may_be_repeated:
+            delay = timedelta(seconds=job.delay_after(1))
+            return executions.retry_unclaimed(
+                session, delivery.run_id, delivery.due_at, token, outcome, delay
+            )
+        return executions.complete_unclaimed(
+            session, delivery.run_id, delivery.due_at, token, outcome
+        )
+
+    return _record(session, delivery, run, attempt.outcome, record)
+
+
+def _execute_claimed(session: Session, delivery: Delivery) -> bool:
+    token = uuid4()
+    heartbeat = delivery.heartbeat()
+    run = _claim(session, delivery, heartbeat, token)
+    if run is None:
+        log.info("Run %d belongs to another worker; its message is dropped", delivery.run_id)
+        return False
+    try:
+        attempt = _attempt(run.job, run.task_params, delivery.worker)
+
+        def record(outcome: Outcome) -> bool:
+            if attempt.may_be_repeated and run.attempts < run.max_attempts and outcome.error_type:
+                delay = timedelta(seconds=get_job(run.job).delay_after(run.attempts))
+                return executions.retry_later(session, delivery.run_id, run, token, outcome, delay)
+            return executions.complete(session, delivery.run_id, run, token, outcome)
+
+        return _record(session, delivery, run, attempt.outcome, record)
+    except BaseException:
+        # Nobody will finish it: as long as this process's id is beaten, it would stay running.
+        heartbeat.abandon()
+        raise
+
+
+def _claim(
+    session: Session, delivery: Delivery, heartbeat: Heartbeat, token: UUID
+) -> ClaimedRun | None:
+    def claim() -> ClaimedRun | None:
+        return executions.claim(
+            session,
+            delivery.run_id,
+            delivery.due_at,
+            token=token,
+            process_id=heartbeat.process_id(),
+            worker=delivery.worker,
+        )
+
+    what = f"Claiming run {delivery.run_id}"
+    run = patiently(session, claim, what=what, seconds=TAKE_SECONDS)
+    if run is None and patiently(session, heartbeat.renew, what=what, seconds=TAKE_SECONDS):
+        # This process had been taken for gone, which is why it got nothing.
+        run = patiently(session, claim, what=what, seconds=TAKE_SECONDS)
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    outcome: Outcome
+    #: False for what would fail the same way every time.
+    may_be_repeated: bool
+
+
+def _attempt(job_name: str, arguments: dict[str, Any], worker: str) -> _Attempt:
+    begun = time.monotonic()
+    value: Any = None
+    problem: BaseException | None = None
+    may_be_repeated = True
+    try:
+        try:
+            job = get_job(job_name)
+            checked = job.check(arguments)
+        except (UnknownJob, ValidationError):
+            may_be_repeated = False
+            raise
+        value = job.function(**checked)
+    except (WorkerShutdown, WorkerTerminate):
+        raise  # Celery's own way to end a worker
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever people's code raises fails the run
+        problem = error
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    outcome = Outcome(
+        worker=worker,
+        elapsed=timedelta(seconds=time.monotonic() - begun),
+        result=value if number else None,
+        output=None if number else value,
+        error_type=None if problem is None else _type_name(problem),
+        error=None if problem is None else "".join(traceback.format_exception(problem)),
+    )
+    return _Attempt(outcome, may_be_repeated)
+
+
+def _type_name(problem: BaseException) -> str:
+    kind = type(problem)
+    return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+
+
+def _record(
+    session: Session,
+    delivery: Delivery,
+    run: OpenRun | ClaimedRun,
+    outcome: Outcome,
+    record: Callable[[Outcome], bool],
+) -> bool:
+    what = f"Recording run {delivery.run_id}"
+    try:
+        recorded = patiently(session, lambda: record(outcome), what=what)
+    except SQLAlchemyError as error:
+        # No outage: the database refuses this very outcome, and would do so every time.
+        refused = Outcome(
+            worker=delivery.worker,
+            elapsed=outcome.elapsed,
+            error_type="UnstorableResult",
+            error=f"The database refused the outcome: {getattr(error, 'orig', error)}",
+        )
+        outcome = refused
+        recorded = patiently(session, lambda: record(refused), what=what)
+    ids = {"run_id": delivery.run_id, "task_id": run.task_id, "launch_id": run.launch_id}
+    if not recorded:
+        log.warning("Run %d was ended by somebody else", delivery.run_id, extra=ids)
+    elif outcome.error_type is None:
         log.info(
             "Run %d of task %d succeeded after %.0f ms",
-            run_id,
+            delivery.run_id,
             run.task_id,
             outcome.elapsed.total_seconds() * 1000,
             extra=ids,
         )
     else:
         log.error(
-            "Run %d of task %d failed: %s", run_id, run.task_id, outcome.error_type, extra=ids
+            "Run %d of task %d failed: %s",
+            delivery.run_id,
+            run.task_id,
+            outcome.error_type,
+            extra=ids,
         )
-    return True
-
-
-def _run_job(run: OpenRun, worker: str) -> Outcome:
-    begun = time.monotonic()
-    value: Any = None
-    error_type = error = None
-    try:
-        value = get_job(run.job).call(run.task_params)
-    except Exception as problem:  # noqa: BLE001 - whatever people's code raises fails the run
-        error_type = f"{type(problem).__module__}.{type(problem).__qualname__}".removeprefix(
-            "builtins."
-        )
-        error = "".join(traceback.format_exception(problem))
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Outcome(
-        worker=worker,
-        elapsed=timedelta(seconds=time.monotonic() - begun),
-        result=value if number else None,
-        output=None if number else value,
-        error_type=error_type,
-        error=error,
-    )
+    return recorded

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ..state import get_state, register
-from . import celery_tasks  # noqa: F401 - registers the shared tasks
+from . import celery_tasks, lifecycle  # noqa: F401 - register Celery tasks and signals
 from .configuration import add_queues_and_schedule, make_celery
 from .context import bind
 from .launcher import publish_launch
@@ -14,6 +14,10 @@ from .launcher import publish_launch
 if TYPE_CHECKING:
     from celery import Celery
     from flask import Flask
+
+
+#: How long a web page sends runs; a launcher sends the rest.
+_PUBLISH_SECONDS = 1.0
 
 
 class TaskQueue:
@@ -41,7 +45,12 @@ class TaskQueue:
             current = get_state(app)
             assert current.celery is not None
             return publish_launch(
-                current.session, current.celery, current.settings, launch_id, owner
+                current.session,
+                current.celery,
+                current.settings,
+                launch_id,
+                owner,
+                seconds=_PUBLISH_SECONDS,
             )
 
         state.publish = publish

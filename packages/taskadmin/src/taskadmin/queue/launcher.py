@@ -2,26 +2,36 @@
 
 One turn is what a beat message starts. Turns may overlap, repeat or be killed
 anywhere: each launch belongs to one turn at a time, and the next turn goes on
-where the last one stopped.
+where the last one stopped. A turn ends after some seconds even when work is left,
+so that the launcher answers its broker, and asks for the next one.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from celery import Celery
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..errors import BrokerUnavailable
 from ..jobs import all_jobs
 from ..settings import Settings
-from ..store import launches
+from ..store import launches, ledger_state
 from ..store.launches import LaunchLost
-from .publisher import Publisher, open_publisher, send_queued
+from ..store.missed import MissedSlots, record_missed_slots
+from .housekeeping import keep_house
+from .publisher import Publisher, send_queued
+from .reconciler import send_again, take_back_runs
 
 log = logging.getLogger("taskadmin.launcher")
+
+#: Seconds after which a turn begins no new page: less than two of the broker's heartbeats.
+TURN_SECONDS = 8.0
 
 
 @dataclass(slots=True)
@@ -29,68 +39,119 @@ class Turn:
     """What one turn did."""
 
     opened: int = 0
+    resumed: int = 0
     sent: int = 0
     finished: int = 0
     closed: int = 0
+    missed: int = 0
+    taken_back: int = 0
+    republished: int = 0
+    given_up: int = 0
+    pruned: int = 0
+    #: Launches that this turn owns.
+    mine: list[int] = field(default_factory=list)
 
 
 def run_turn(session: Session, celery: Celery, settings: Settings) -> Turn:
-    """Do what is due now. Idempotent: a turn with nothing to do writes nothing."""
+    """Do what is due now. Idempotent: what is done already isn't done again."""
     turn, owner = Turn(), uuid4()
-    mine: list[int] = []
-    try:
-        _work(session, celery, settings, owner, mine, turn)
-    except BrokerUnavailable as error:
-        # The rows are committed; whoever has the next turn sends them.
-        log.warning("Launches %s wait for the broker: %s", mine, error)
-        for launch_id in mine:
-            launches.release(session, launch_id, owner)
-    turn.closed = launches.close_finished(session)
+    deadline = time.monotonic() + TURN_SECONDS
+    watch = ledger_state.begin_turn(
+        session,
+        lease=timedelta(seconds=settings.lease_seconds),
+        tick=timedelta(seconds=settings.tick_seconds),
+    )
+    _record_missed(session, settings, turn)
+    back = take_back_runs(session, settings, watch)
+    turn.taken_back, turn.given_up = back.queued, back.failed
+    waits = False
+    with Publisher(celery, timeout_seconds=settings.publish_timeout_seconds) as publisher:
+        try:
+            _launch(session, settings, publisher, owner, turn, deadline)
+            again = send_again(session, settings, publisher, watch)
+            turn.republished += again.sent
+            turn.given_up += again.given_up
+        except BrokerUnavailable as error:
+            # The rows are committed; whoever has the next turn sends them.
+            log.warning("Launches %s wait for the broker: %s", turn.mine, error)
+            waits = True
+        except Exception:
+            _release(session, owner, turn)
+            raise
+        unfinished = bool(turn.mine) and not waits
+        _release(session, owner, turn)
+        turn.closed = launches.close_finished(session)
+        if unfinished:
+            _ask_for_another(publisher)
+    if not unfinished:
+        turn.pruned = keep_house(session, settings, watch)
+    ledger_state.count(
+        session,
+        resumed=turn.resumed,
+        taken_back=turn.taken_back,
+        republished=turn.republished,
+        given_up=turn.given_up,
+        missed=turn.missed,
+        pruned=turn.pruned,
+    )
     return turn
 
 
-def _work(
+def _record_missed(session: Session, settings: Settings, turn: Turn) -> None:
+    recorded = record_missed_slots(
+        session,
+        settings.launch_interval_seconds,
+        policy=MissedSlots(settings.missed_slots),
+        grace=timedelta(seconds=settings.missed_slot_grace_seconds),
+    )
+    turn.missed = recorded.missed
+    if recorded.missed or recorded.late:
+        log.warning(
+            "Nothing launched for a while: %d slots are recorded as missed, %d are launched late",
+            recorded.missed,
+            recorded.late,
+        )
+
+
+def _launch(
     session: Session,
-    celery: Celery,
     settings: Settings,
+    publisher: Publisher,
     owner: UUID,
-    mine: list[int],
     turn: Turn,
+    deadline: float,
 ) -> None:
-    """Take what is open and bring it forward page by page until nothing is left.
-
-    *mine* holds the launches this turn owns. Each round gives every one of them a page and
-    looks for a slot that came due meanwhile, so that a long launch starves none.
-    """
-    _take_open_launches(session, settings, owner, mine, turn)
-    if not mine:
-        return
-    with open_publisher(celery, timeout_seconds=settings.publish_timeout_seconds) as publisher:
-        while mine:
-            for launch_id in list(mine):
-                try:
-                    done = _bring_forward(session, settings, publisher, launch_id, owner, turn)
-                except LaunchLost:
-                    log.warning(
-                        "Launch %d was taken over by another launcher",
-                        launch_id,
-                        extra={"launch_id": launch_id},
-                    )
-                    done = True
-                if done:
-                    mine.remove(launch_id)
-            _take_open_launches(session, settings, owner, mine, turn)
-
-
-def _take_open_launches(
-    session: Session, settings: Settings, owner: UUID, mine: list[int], turn: Turn
-) -> None:
-    """Open the slot that is due and add every launch that nobody works on to *mine*."""
+    """Take what is open and bring it forward page by page, each launch in its turn."""
+    ownership = timedelta(seconds=settings.ownership_seconds)
     opened = launches.open_slot(session, settings.launch_interval_seconds)
     if opened is not None:
         turn.opened += 1
         log.info("Launch %d opened", opened, extra={"launch_id": opened})
-    mine += [id_ for id_ in launches.resumable(session) if launches.take(session, id_, owner)]
+    for found in launches.resumable(session):
+        if launches.take(session, found.id, owner, ownership):
+            turn.mine.append(found.id)
+            if found.abandoned:
+                turn.resumed += 1
+                log.warning(
+                    "Launch %d was left by its launcher; this one goes on",
+                    found.id,
+                    extra={"launch_id": found.id},
+                )
+    while turn.mine and time.monotonic() < deadline:
+        for launch_id in list(turn.mine):
+            try:
+                done = _bring_forward(
+                    session, settings, publisher, launch_id, owner, turn, deadline
+                )
+            except LaunchLost:
+                log.warning(
+                    "Launch %d was taken over by another launcher",
+                    launch_id,
+                    extra={"launch_id": launch_id},
+                )
+                done = True
+            if done:
+                turn.mine.remove(launch_id)
 
 
 def _bring_forward(
@@ -100,14 +161,29 @@ def _bring_forward(
     launch_id: int,
     owner: UUID,
     turn: Turn,
+    deadline: float,
 ) -> bool:
     """Send what is queued, queue one page, send it; True when the launch is published."""
-    turn.sent += send_queued(session, publisher, launch_id, owner)
+    ownership = timedelta(seconds=settings.ownership_seconds)
+
+    def send() -> bool:
+        sent, all_of_them = send_queued(
+            session, publisher, launch_id, owner, ownership=ownership, deadline=deadline
+        )
+        turn.sent += sent
+        return all_of_them
+
+    if not send():
+        return False
     page = launches.queue_page(
-        session, launch_id, owner, page_size=settings.page_size, jobs=all_jobs()
+        session,
+        launch_id,
+        owner,
+        page_size=settings.page_size,
+        jobs=all_jobs(),
+        ownership=ownership,
     )
-    turn.sent += send_queued(session, publisher, launch_id, owner)
-    if page.more:
+    if not send() or page.more:
         return False
     launch = launches.finish_launch(session, launch_id, owner)
     turn.finished += 1
@@ -121,17 +197,47 @@ def _bring_forward(
     return True
 
 
+def _release(session: Session, owner: UUID, turn: Turn) -> None:
+    """Give the launches of this turn back, so that the next one goes on at once."""
+    try:
+        for launch_id in turn.mine:
+            launches.release(session, launch_id, owner)
+    except SQLAlchemyError as error:
+        # They are free when the ownership runs out.
+        log.warning("Launches %s could not be given back: %s", turn.mine, error)
+
+
+def _ask_for_another(publisher: Publisher) -> None:
+    try:
+        publisher.send_tick()
+    except BrokerUnavailable as error:
+        log.warning("The next tick goes on: %s", error)
+
+
 def publish_launch(
-    session: Session, celery: Celery, settings: Settings, launch_id: int, owner: UUID
+    session: Session,
+    celery: Celery,
+    settings: Settings,
+    launch_id: int,
+    owner: UUID,
+    *,
+    seconds: float | None = None,
 ) -> int:
-    """Send the runs of a committed launch that *owner* owns, finish it, and return how many.
+    """Send the runs of a committed launch that *owner* owns, and return how many.
+
+    Args:
+        seconds: When to stop at the latest; a launcher then sends the rest.
 
     Raises:
         BrokerUnavailable: If the broker didn't take them; the launch is still *owner*'s.
         LaunchLost: If it isn't *owner*'s any more.
     """
-    with open_publisher(celery, timeout_seconds=settings.publish_timeout_seconds) as publisher:
-        sent = send_queued(session, publisher, launch_id, owner)
-    launches.finish_launch(session, launch_id, owner)
+    deadline = None if seconds is None else time.monotonic() + seconds
+    with Publisher(celery, timeout_seconds=settings.publish_timeout_seconds) as publisher:
+        sent, all_of_them = send_queued(session, publisher, launch_id, owner, deadline=deadline)
+    if all_of_them:
+        launches.finish_launch(session, launch_id, owner)
+    else:
+        launches.release(session, launch_id, owner)
     log.info("Launch %d sent by hand: %d runs", launch_id, sent, extra={"launch_id": launch_id})
     return sent

@@ -10,6 +10,9 @@ LAUNCH_QUEUE = "taskadmin.launch"
 RUNS_QUEUE = "taskadmin.runs"
 DEAD_QUEUE = "taskadmin.dead"
 
+#: What beat sends.
+BEAT_TASKS = ("taskadmin.launch_tasks", "taskadmin.tick")
+
 #: Quorum queues survive the loss of a broker node and count deliveries. Attempts are counted in
 #: the ledger; the broker's limit is the net under it.
 _QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": 20}

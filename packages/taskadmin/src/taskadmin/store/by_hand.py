@@ -61,7 +61,7 @@ def launch_by_hand(
             session.flush()
             tasks = session.scalars(
                 select(Task)
-                .where(Task.id.in_(task_ids))
+                .where(Task.id.in_(task_ids), Task.deleted_at.is_(None))
                 .order_by(Task.id)
                 .with_for_update(read=True, key_share=True)
             ).all()

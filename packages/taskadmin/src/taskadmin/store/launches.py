@@ -17,13 +17,13 @@ from sqlalchemy import CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from ..jobs import Job
-from ..models import Launch, LaunchKind, LaunchState, RunState, Task, TaskResult
+from ..models import Launch, LaunchKind, LaunchState, LedgerState, RunState, Task, TaskResult
 from .clock import database_now, now, slot_of
 from .dialect import insert_with_conflicts
 from .results import UnsentRun, insert_runs
 from .transaction import ledger_transaction
 
-#: A launcher that hasn't renewed its claim for this long is taken to be gone.
+#: By default: a launcher that hasn't renewed its claim for this long is taken to be gone.
 OWNERSHIP = timedelta(seconds=60)
 
 
@@ -43,7 +43,7 @@ class Page:
 def open_slot(session: Session, interval_seconds: float) -> int | None:
     """Open the slot that is due by the database's clock and return the launch's id.
 
-    None if it was opened before.
+    None if it was opened before, or so long ago that it may have been pruned.
 
     However many launchers call this at once, one of them gets the launch.
     """
@@ -53,9 +53,12 @@ def open_slot(session: Session, interval_seconds: float) -> int | None:
     found = session.execute(
         select(Launch.state).where(Launch.kind == LaunchKind.SLOT, Launch.slot == slot)
     ).scalar()
+    pruned_before = session.execute(select(LedgerState.pruned_before)).scalar()
     session.rollback()
     if found is not None and found != LaunchState.MISSED:
         return None
+    if pruned_before is not None and slot <= pruned_before:
+        return None  # the clock was set back over what is forgotten
     with ledger_transaction(session):
         values = {
             "kind": LaunchKind.SLOT,
@@ -85,11 +88,19 @@ def open_slot(session: Session, interval_seconds: float) -> int | None:
     return launch_id
 
 
-def resumable(session: Session) -> Sequence[int]:
-    """Ids of launches that are open and belong to nobody, oldest first."""
+class OpenLaunch(NamedTuple):
+    """A launch that belongs to nobody."""
+
+    id: int
+    #: Whether its launcher is gone; otherwise it is new, or was given back.
+    abandoned: bool
+
+
+def resumable(session: Session) -> Sequence[OpenLaunch]:
+    """Launches that are open and belong to nobody, oldest first."""
     moment = now(session)
-    ids = session.scalars(
-        select(Launch.id)
+    rows = session.execute(
+        select(Launch.id, Launch.owner.is_not(None))
         .where(
             Launch.closed_at.is_(None),
             Launch.state == LaunchState.OPENING,
@@ -99,10 +110,10 @@ def resumable(session: Session) -> Sequence[int]:
         .limit(100)
     ).all()
     session.rollback()
-    return ids
+    return [OpenLaunch(*row) for row in rows]
 
 
-def take(session: Session, launch_id: int, owner: UUID) -> bool:
+def take(session: Session, launch_id: int, owner: UUID, ownership: timedelta = OWNERSHIP) -> bool:
     """Make *owner* the launcher of an open launch, unless another one still is."""
     with ledger_transaction(session):
         moment = now(session)
@@ -114,13 +125,19 @@ def take(session: Session, launch_id: int, owner: UUID) -> bool:
                 Launch.state == LaunchState.OPENING,
                 or_(Launch.owner.is_(None), Launch.owner == owner, Launch.owner_until < moment),
             )
-            .values(owner=owner, owner_until=moment + OWNERSHIP),
+            .values(owner=owner, owner_until=moment + ownership),
         )
     return done == 1
 
 
 def queue_page(
-    session: Session, launch_id: int, owner: UUID, *, page_size: int, jobs: Mapping[str, Job]
+    session: Session,
+    launch_id: int,
+    owner: UUID,
+    *,
+    page_size: int,
+    jobs: Mapping[str, Job],
+    ownership: timedelta = OWNERSHIP,
 ) -> Page:
     """Write the queued runs of the next tasks and move the cursor, in one transaction.
 
@@ -131,10 +148,15 @@ def queue_page(
         launch = _locked(session, launch_id, owner)
         tasks = session.scalars(
             select(Task)
-            .where(Task.id > launch.after_task_id, Task.id <= launch.upto_task_id)
+            .where(
+                Task.id > launch.after_task_id,
+                Task.id <= launch.upto_task_id,
+                Task.deleted_at.is_(None),
+            )
             .order_by(Task.id)
             .limit(page_size)
-            # A task that is deleted meanwhile would break the whole page's foreign key.
+            # A task that is deleted meanwhile would break the whole page's foreign key, or keep
+            # a run that its deletion didn't see.
             .with_for_update(read=True, key_share=True)
         ).all()
         if not tasks:
@@ -157,7 +179,7 @@ def queue_page(
                 after_task_id=last,
                 queued=Launch.queued + written.queued,
                 skipped=Launch.skipped + written.skipped,
-                owner_until=now(session) + OWNERSHIP,
+                owner_until=now(session) + ownership,
             ),
         )
         return Page(written.queued, more=more)
@@ -180,7 +202,13 @@ def unsent_runs(session: Session, launch_id: int, *, limit: int) -> Sequence[Uns
     return [UnsentRun(*row) for row in rows]
 
 
-def mark_sent(session: Session, launch_id: int, owner: UUID, upto_id: int) -> None:
+def mark_sent(
+    session: Session,
+    launch_id: int,
+    owner: UUID,
+    upto_id: int,
+    ownership: timedelta = OWNERSHIP,
+) -> None:
     """Note that every run up to *upto_id* was sent and confirmed.
 
     Raises:
@@ -192,7 +220,7 @@ def mark_sent(session: Session, launch_id: int, owner: UUID, upto_id: int) -> No
             launch_id,
             owner,
             published_id=upto_id,
-            owner_until=now(session) + OWNERSHIP,
+            owner_until=now(session) + ownership,
         )
 
 

@@ -1,31 +1,19 @@
-"""Runs: written queued, completed once.
-
-A run is completed by an UPDATE that names the state it was in; whoever comes
-second changes 0 rows. That makes a repeated message harmless.
-"""
+"""Runs: written queued, and read for pages. What executions change is in ``executions``."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import CursorResult, func, select, update
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from ..jobs import Job
 from ..models import Launch, LaunchState, RunState, Task, TaskResult
-from .clock import database_now, now
+from .clock import now
 from .dialect import insert_with_conflicts
-from .transaction import ledger_transaction
-
-#: Longest error text that is stored, in characters.
-ERROR_MAX_LENGTH = 10_000
-#: Width of the columns for a worker's name and for an exception's.
-NAME_MAX_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,113 +93,6 @@ class UnsentRun(NamedTuple):
     queue: str
 
 
-class OpenRun(NamedTuple):
-    """What a worker needs to know of a run."""
-
-    task_id: int
-    launch_id: int
-    job: str
-    task_params: dict[str, Any]
-
-
-def open_run(session: Session, run_id: int, due_at: datetime) -> OpenRun | None:
-    """The queued run that a message means; None if it is finished, deleted or another one.
-
-    Ids alone could be reused by a restored database: the due time must match too.
-    The transaction ends here, so that none is open while the job runs.
-    """
-    row = session.execute(
-        select(
-            TaskResult.task_id, TaskResult.launch_id, TaskResult.job, TaskResult.task_params
-        ).where(
-            TaskResult.id == run_id,
-            TaskResult.due_at == due_at,
-            TaskResult.state == RunState.QUEUED,
-        )
-    ).one_or_none()
-    session.rollback()
-    return None if row is None else OpenRun(*row)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What came of one execution, made to fit its columns.
-
-    A job may return or raise anything. What no column can hold makes the run a
-    failed one that says so; refused by the database, it would stay open for ever.
-    """
-
-    worker: str
-    elapsed: timedelta
-    result: float | None = None
-    output: Any | None = None
-    error_type: str | None = None
-    error: str | None = None
-
-    def __post_init__(self) -> None:
-        problem = _why_unstorable(self.result, self.output)
-        if problem is not None:
-            self._set(result=None, output=None, error_type="UnstorableResult", error=problem)
-        if self.error is not None:
-            # The end of a traceback says what happened.
-            self._set(error=_storable_text(self.error)[-ERROR_MAX_LENGTH:])
-        if self.error_type is not None:
-            self._set(error_type=_storable_text(self.error_type)[:NAME_MAX_LENGTH])
-        self._set(worker=_storable_text(self.worker)[:NAME_MAX_LENGTH])
-
-    def _set(self, **values: Any) -> None:
-        for name, value in values.items():
-            object.__setattr__(self, name, value)  # frozen for everybody else
-
-    @property
-    def state(self) -> RunState:
-        return RunState.SUCCEEDED if self.error_type is None else RunState.FAILED
-
-
-def _why_unstorable(result: float | None, output: Any) -> str | None:
-    try:
-        if result is not None and not math.isfinite(result):
-            return f"The job returned {result}; a number must be finite to be stored."
-        json.dumps(output, allow_nan=False)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        return f"The job returned something that can't be stored as a number or as JSON: {error}."
-    return None
-
-
-def _storable_text(text: str) -> str:
-    """*text* without what PostgreSQL refuses: NUL and halves of characters are spelt out."""
-    return text.replace("\0", r"\x00").encode("utf-8", "backslashreplace").decode()
-
-
-def complete_unclaimed(session: Session, run_id: int, due_at: datetime, outcome: Outcome) -> bool:
-    """Record the outcome of a run whose start wasn't recorded; False if one is recorded already."""
-    with ledger_transaction(session):
-        moment = now(session)
-        done: CursorResult[Any] = session.execute(
-            update(TaskResult)
-            .where(
-                TaskResult.id == run_id,
-                TaskResult.due_at == due_at,
-                TaskResult.state == RunState.QUEUED,
-                TaskResult.token.is_(None),
-                TaskResult.attempts == 0,
-            )
-            .values(
-                state=outcome.state,
-                attempts=1,
-                started_at=moment - outcome.elapsed,
-                finished_at=moment,
-                worker=outcome.worker,
-                result=outcome.result,
-                output=outcome.output,
-                error_type=outcome.error_type,
-                error=outcome.error,
-            ),
-            execution_options={"synchronize_session": False},
-        )  # type: ignore[assignment]
-    return done.rowcount == 1
-
-
 def runs_of_launch(session: Session, launch_id: int) -> Sequence[TaskResult]:
     """All runs of a launch in order of their ids; for launches of a known, small size."""
     return session.scalars(
@@ -236,17 +117,6 @@ def sent_but_open(session: Session, *, after_id: int, limit: int) -> Sequence[Un
     return [UnsentRun(*row) for row in rows]
 
 
-def count_publish(session: Session, run_ids: Sequence[int]) -> None:
-    """Note that these runs were sent once more."""
-    with ledger_transaction(session):
-        session.execute(
-            update(TaskResult)
-            .where(TaskResult.id.in_(run_ids))
-            .values(publishes=TaskResult.publishes + 1, published_at=database_now()),
-            execution_options={"synchronize_session": False},
-        )
-
-
 def page_of_runs(
     session: Session,
     *,
@@ -256,7 +126,12 @@ def page_of_runs(
     limit: int,
 ) -> Sequence[TaskResult]:
     """The newest runs with their tasks, of all tasks or of one, older than *before_id*."""
-    query = select(TaskResult).options(joinedload(TaskResult.task))
+    query = (
+        select(TaskResult)
+        .join(TaskResult.task)
+        .where(Task.deleted_at.is_(None))
+        .options(contains_eager(TaskResult.task))
+    )
     if task_id is not None:
         query = query.where(TaskResult.task_id == task_id)
     if state is not None:
@@ -270,9 +145,10 @@ def find_run(session: Session, run_id: int) -> TaskResult | None:
     """A run with its task and its launch."""
     return session.scalar(
         select(TaskResult)
-        .where(TaskResult.id == run_id)
+        .join(TaskResult.task)
+        .where(TaskResult.id == run_id, Task.deleted_at.is_(None))
         .options(
-            joinedload(TaskResult.task),
+            contains_eager(TaskResult.task),
             joinedload(TaskResult.launch).joinedload(Launch.requester),
         )
     )

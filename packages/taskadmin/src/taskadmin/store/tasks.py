@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.exc import StaleDataError
 
 from ..errors import EditConflict
-from ..models import GENERATE_RANDOM_NUMBER, Task, TaskResult
+from ..models import GENERATE_RANDOM_NUMBER, RunState, Task, TaskResult
 from ..models.base import utc_now
+from .clock import now
 from .transaction import ledger_transaction
 
 
@@ -87,7 +88,7 @@ def set_enabled(session: Session, task_ids: Collection[int], enabled: bool) -> i
     with ledger_transaction(session):
         done: CursorResult[Any] = session.execute(
             update(Task)
-            .where(Task.id.in_(task_ids), Task.enabled.is_(not enabled))
+            .where(Task.id.in_(task_ids), Task.deleted_at.is_(None), Task.enabled.is_(not enabled))
             .values(enabled=enabled, version=Task.version + 1),
             execution_options={"synchronize_session": False},
         )  # type: ignore[assignment]
@@ -102,27 +103,53 @@ class Counts(NamedTuple):
 
 
 def find_task(session: Session, task_id: int) -> Task | None:
-    """A task with its author."""
-    return session.scalar(select(Task).where(Task.id == task_id).options(joinedload(Task.author)))
+    """A task with its author; None if there is none, or it is deleted."""
+    return session.scalar(
+        select(Task)
+        .where(Task.id == task_id, Task.deleted_at.is_(None))
+        .options(joinedload(Task.author))
+    )
 
 
 def count_tasks(session: Session, task_ids: Collection[int]) -> Counts:
     """What ``delete_tasks`` would take now."""
-    found = session.scalar(select(func.count()).where(Task.id.in_(task_ids)))
-    results = session.scalar(select(func.count()).where(TaskResult.task_id.in_(task_ids)))
+    living = select(Task.id).where(Task.id.in_(task_ids), Task.deleted_at.is_(None))
+    found = session.scalar(select(func.count()).select_from(living.subquery()))
+    results = session.scalar(select(func.count()).where(TaskResult.task_id.in_(living)))
     return Counts(found or 0, results or 0)
 
 
 def delete_tasks(session: Session, task_ids: Collection[int]) -> Counts:
-    """Delete tasks with their results. Runs of them that a worker still holds are dropped there."""
+    """Delete tasks with their results, at once for people, bit by bit in the tables.
+
+    Their open runs are cancelled, and workers drop what they hold of them. The rows
+    are removed in small batches by the launcher: a task may have millions of results.
+    """
     with ledger_transaction(session):
-        # Results first and by name: a host's SQLite may not enforce ON DELETE CASCADE.
-        results: CursorResult[Any] = session.execute(
-            delete(TaskResult).where(TaskResult.task_id.in_(task_ids)),
+        ids = session.scalars(
+            select(Task.id)
+            .where(Task.id.in_(task_ids), Task.deleted_at.is_(None))
+            .order_by(Task.id)
+            .with_for_update()
+        ).all()
+        moment = now(session)
+        results = session.scalar(select(func.count()).where(TaskResult.task_id.in_(ids)))
+        session.execute(
+            update(Task)
+            .where(Task.id.in_(ids))
+            .values(deleted_at=moment, enabled=False, version=Task.version + 1),
             execution_options={"synchronize_session": False},
-        )  # type: ignore[assignment]
-        tasks: CursorResult[Any] = session.execute(
-            delete(Task).where(Task.id.in_(task_ids)),
+        )
+        session.execute(
+            update(TaskResult)
+            .where(TaskResult.task_id.in_(ids), TaskResult.finished_at.is_(None))
+            .values(
+                state=RunState.CANCELLED,
+                reason="Its task was deleted.",
+                finished_at=moment,
+                process_id=None,
+                not_before=None,
+            ),
             execution_options={"synchronize_session": False},
-        )  # type: ignore[assignment]
-    return Counts(tasks.rowcount, results.rowcount)
+        )
+    return Counts(len(ids), results or 0)

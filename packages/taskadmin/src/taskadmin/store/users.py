@@ -161,7 +161,10 @@ def review_rows(
         limit: Most rows returned.
     """
     tasks = (
-        select(Task.created_by, func.count().label("tasks")).group_by(Task.created_by).subquery()
+        select(Task.created_by, func.count().label("tasks"))
+        .where(Task.deleted_at.is_(None))
+        .group_by(Task.created_by)
+        .subquery()
     )
     amount = func.coalesce(tasks.c.tasks, 0)
     column = {"username": User.username_key, "tasks": amount}[order_by]

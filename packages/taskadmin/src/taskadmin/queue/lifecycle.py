@@ -1,0 +1,109 @@
+"""When Celery's processes begin and end: heartbeats, inherited connections, queues."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import time
+from typing import Any
+
+from celery import Celery
+from celery.signals import (
+    beat_init,
+    before_task_publish,
+    celeryd_after_setup,
+    worker_process_init,
+    worker_ready,
+    worker_shutdown,
+)
+
+from ..models import ProcessKind
+from ..state import get_state
+from ..store.processes import Identity
+from . import heartbeat
+from .connection import broker_errors, quick_connection
+from .context import bound_apps, flask_app_of, is_bound
+from .names import BEAT_TASKS, LAUNCH_QUEUE, RUNS_QUEUE, declare_queues
+
+log = logging.getLogger("taskadmin.queue")
+
+
+@worker_process_init.connect(weak=False)
+def _drop_inherited_connections(**_: Any) -> None:
+    """Forget the parent's database connections: two processes on one socket hang each other."""
+    for app in bound_apps():
+        db = get_state(app).db
+        if db is not None:
+            with app.app_context():
+                for engine in db.engines.values():
+                    engine.dispose(close=False)
+
+
+@celeryd_after_setup.connect(weak=False)
+def _declare_queues(instance: Any, **_: Any) -> None:
+    """Make all queues before a worker begins, not only those it reads.
+
+    Celery binds every queue's exchange for its delayed delivery when a worker starts, and
+    complains of those that aren't there.
+    """
+    celery = instance.app
+    if not is_bound(celery):
+        return
+    connection = quick_connection(celery, timeout_seconds=5)
+    try:
+        declare_queues(connection.default_channel)
+        for queue in celery.amqp.queues.values():
+            queue.bind(connection.default_channel).declare()
+    except broker_errors(connection) as error:
+        # The worker waits for the broker by itself, and declares what it reads.
+        log.info("Not every queue is declared yet: %s", error)
+    finally:
+        connection.release()
+
+
+@worker_ready.connect(weak=False)
+def _worker_begins(sender: Any, **_: Any) -> None:
+    celery = sender.app
+    if not is_bound(celery):
+        return
+    queues = sorted(celery.amqp.queues.consume_from)
+    only_launches = LAUNCH_QUEUE in queues and RUNS_QUEUE not in queues
+    kind = ProcessKind.LAUNCHER if only_launches else ProcessKind.WORKER
+    who = Identity(kind, sender.hostname, heartbeat.HOST, os.getpid(), queues=",".join(queues))
+    heartbeat.begin(celery, heartbeat.Heartbeat(flask_app_of(celery), who))
+
+
+@worker_shutdown.connect(weak=False)
+def _worker_ends(sender: Any, **_: Any) -> None:
+    """Hand back what the pool was at when it was stopped: its children are gone by now."""
+    heartbeat.end(sender.app, "It was told to stop.")
+
+
+@beat_init.connect(weak=False)
+def _beat_begins(sender: Any, **_: Any) -> None:
+    """Beat lives as long as it tries to send its ticks, whether or not the broker takes them."""
+    celery = sender.app
+    if not is_bound(celery):
+        return
+    app = flask_app_of(celery)
+    patience = max(3 * get_state(app).settings.tick_seconds, 15.0)
+    last = [time.monotonic()]
+
+    def ticks(sender: str | None = None, **_: Any) -> None:
+        if sender in BEAT_TASKS:
+            last[0] = time.monotonic()
+
+    before_task_publish.connect(ticks, weak=False, dispatch_uid=f"taskadmin-beat-{id(celery)}")
+    who = Identity(ProcessKind.BEAT, f"beat@{heartbeat.HOST}", heartbeat.HOST, os.getpid())
+    heartbeat.begin(
+        celery,
+        heartbeat.Heartbeat(app, who, alive=lambda: time.monotonic() - last[0] < patience),
+        of_beat=True,
+    )
+    atexit.register(beat_ends, celery)
+
+
+def beat_ends(celery: Celery) -> None:
+    """Note that this process's beat stops by itself."""
+    heartbeat.end(celery, "It was told to stop.", of_beat=True)

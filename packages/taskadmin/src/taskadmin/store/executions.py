@@ -1,0 +1,299 @@
+"""Executions of runs: claimed or not, completed once.
+
+Every UPDATE names the state and the token it expects; whoever comes second
+changes 0 rows. That makes repeated messages, late writers and repeated
+statements harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, CursorResult, and_, case, or_, select, update
+from sqlalchemy.orm import Session
+
+from ..models import Process, RunState, TaskResult
+from .clock import database_now, now
+from .outcome import Outcome
+from .transaction import ledger_transaction
+
+#: Attempts that a run's log keeps, the newest ones.
+LOG_LENGTH = 20
+#: Longest error text of one attempt in the log, in characters; the run itself keeps more.
+LOG_ERROR_LENGTH = 2_000
+
+
+class OpenRun(NamedTuple):
+    """A run that a message means and that nobody has finished."""
+
+    task_id: int
+    launch_id: int
+    job: str
+    task_params: dict[str, Any]
+    attempts: int
+    publishes: int
+
+
+class ClaimedRun(NamedTuple):
+    """A run that belongs to one delivery."""
+
+    task_id: int
+    launch_id: int
+    job: str
+    task_params: dict[str, Any]
+    attempts: int
+    max_attempts: int
+    started_at: datetime
+    attempt_log: Sequence[dict[str, Any]] | None
+
+
+def open_run(session: Session, run_id: int, due_at: datetime) -> OpenRun | None:
+    """The queued run that a message means; None if it isn't queued, is deleted or another one.
+
+    Ids alone could be reused by a restored database: the due time must match too.
+    The transaction ends here, so that none is open while the job runs.
+    """
+    row = session.execute(
+        select(
+            TaskResult.task_id,
+            TaskResult.launch_id,
+            TaskResult.job,
+            TaskResult.task_params,
+            TaskResult.attempts,
+            TaskResult.publishes,
+        ).where(
+            TaskResult.id == run_id,
+            TaskResult.due_at == due_at,
+            TaskResult.state == RunState.QUEUED,
+        )
+    ).one_or_none()
+    session.rollback()
+    return None if row is None else OpenRun(*row)
+
+
+def claim(
+    session: Session, run_id: int, due_at: datetime, *, token: UUID, process_id: UUID, worker: str
+) -> ClaimedRun | None:
+    """Give a queued run to one delivery of its message; None if it isn't to be had.
+
+    The same token claims the same run again, so that the statement can be repeated
+    when its answer was lost.
+
+    Args:
+        token: Made for this delivery.
+        process_id: The executing process; one that is gone gets nothing.
+    """
+    lives = select(Process.id).where(Process.id == process_id, Process.gone_at.is_(None)).exists()
+    with ledger_transaction(session):
+        row = session.execute(
+            update(TaskResult)
+            .where(
+                TaskResult.id == run_id,
+                TaskResult.due_at == due_at,
+                or_(
+                    and_(
+                        TaskResult.state == RunState.QUEUED,
+                        or_(
+                            TaskResult.not_before.is_(None),
+                            TaskResult.not_before <= database_now(),
+                        ),
+                    ),
+                    and_(TaskResult.state == RunState.RUNNING, TaskResult.token == token),
+                ),
+                lives,
+            )
+            .values(
+                state=RunState.RUNNING,
+                token=token,
+                process_id=process_id,
+                worker=worker,
+                started_at=database_now(),
+                not_before=None,
+                attempts=TaskResult.attempts
+                + case((TaskResult.token.is_distinct_from(token), 1), else_=0),
+            )
+            .returning(
+                TaskResult.task_id,
+                TaskResult.launch_id,
+                TaskResult.job,
+                TaskResult.task_params,
+                TaskResult.attempts,
+                TaskResult.max_attempts,
+                TaskResult.started_at,
+                TaskResult.attempt_log,
+            ),
+            execution_options={"synchronize_session": False},
+        ).one_or_none()
+    return None if row is None else ClaimedRun(*row)
+
+
+def complete(session: Session, run_id: int, run: ClaimedRun, token: UUID, outcome: Outcome) -> bool:
+    """Record the outcome of a claimed run; False if it was given to somebody else or ended.
+
+    A run that was taken back but that nobody claimed since still has the token: its late
+    result counts.
+    """
+    with ledger_transaction(session):
+        moment = now(session)
+        done = _update(
+            session,
+            _mine(run_id, token),
+            state=outcome.state,
+            process_id=None,
+            not_before=None,
+            finished_at=moment,
+            attempt_log=_logged(run, moment, outcome),
+            **_columns(outcome),
+        )
+    return done or _recorded(session, run_id, token)
+
+
+def complete_unclaimed(
+    session: Session, run_id: int, due_at: datetime, token: UUID, outcome: Outcome
+) -> bool:
+    """Record the outcome of a run whose start wasn't recorded; False if it isn't queued any more.
+
+    Args:
+        token: Made for this delivery; tells a repetition of this statement from a stranger.
+    """
+    with ledger_transaction(session):
+        moment = now(session)
+        done = _update(
+            session,
+            _untouched(run_id, due_at),
+            state=outcome.state,
+            attempts=1,
+            token=token,
+            started_at=moment - outcome.elapsed,
+            finished_at=moment,
+            **_columns(outcome),
+        )
+    return done or _recorded(session, run_id, token)
+
+
+def retry_later(
+    session: Session,
+    run_id: int,
+    run: ClaimedRun,
+    token: UUID,
+    outcome: Outcome,
+    delay: timedelta,
+) -> bool:
+    """Queue a claimed run again after a failed attempt; False if it isn't *token*'s any more."""
+    with ledger_transaction(session):
+        moment = now(session)
+        return _update(
+            session,
+            _mine(run_id, token),
+            state=RunState.QUEUED,
+            process_id=None,
+            not_before=moment + delay,
+            attempt_log=_logged(run, moment, outcome),
+        )
+
+
+def retry_unclaimed(
+    session: Session,
+    run_id: int,
+    due_at: datetime,
+    token: UUID,
+    outcome: Outcome,
+    delay: timedelta,
+) -> bool:
+    """The same for a run whose start wasn't recorded; from now on it is claimed."""
+    with ledger_transaction(session):
+        moment = now(session)
+        entry = log_entry(1, moment - outcome.elapsed, moment, outcome)
+        done = _update(
+            session,
+            _untouched(run_id, due_at),
+            attempts=1,
+            token=token,
+            started_at=moment - outcome.elapsed,
+            worker=outcome.worker,
+            not_before=moment + delay,
+            attempt_log=[entry],
+        )
+    return done or _has_token(session, run_id, token)
+
+
+def log_entry(
+    attempt: int, started_at: datetime | None, ended_at: datetime, outcome: Outcome
+) -> dict[str, Any]:
+    """One attempt in a run's log; times are ISO 8601 in UTC."""
+    return {
+        "attempt": attempt,
+        "started_at": started_at and started_at.isoformat(),
+        "ended_at": ended_at.isoformat(),
+        "worker": outcome.worker,
+        "error_type": outcome.error_type,
+        "error": outcome.error and outcome.error[-LOG_ERROR_LENGTH:],
+    }
+
+
+def _logged(run: ClaimedRun, moment: datetime, outcome: Outcome) -> list[dict[str, Any]] | None:
+    """The log with this attempt; a run that succeeds at once needs none."""
+    if outcome.error_type is None and not run.attempt_log:
+        return None
+    entry = log_entry(run.attempts, run.started_at, moment, outcome)
+    return [*(run.attempt_log or ()), entry][-LOG_LENGTH:]
+
+
+def _columns(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "worker": outcome.worker,
+        "result": outcome.result,
+        "output": outcome.output,
+        "error_type": outcome.error_type,
+        "error": outcome.error,
+    }
+
+
+def _mine(run_id: int, token: UUID) -> ColumnElement[bool]:
+    return and_(
+        TaskResult.id == run_id,
+        TaskResult.token == token,
+        TaskResult.state.in_([RunState.RUNNING, RunState.QUEUED]),
+    )
+
+
+def _untouched(run_id: int, due_at: datetime) -> ColumnElement[bool]:
+    return and_(
+        TaskResult.id == run_id,
+        TaskResult.due_at == due_at,
+        TaskResult.state == RunState.QUEUED,
+        TaskResult.token.is_(None),
+        TaskResult.attempts == 0,
+    )
+
+
+def _update(session: Session, which: ColumnElement[bool], **values: Any) -> bool:
+    done: CursorResult[Any] = session.execute(
+        update(TaskResult).where(which).values(**values),
+        execution_options={"synchronize_session": False},
+    )  # type: ignore[assignment]
+    return done.rowcount == 1
+
+
+def _recorded(session: Session, run_id: int, token: UUID) -> bool:
+    """Whether this very delivery finished the run: its statement was repeated."""
+    found = session.execute(
+        select(TaskResult.id).where(
+            TaskResult.id == run_id,
+            TaskResult.token == token,
+            TaskResult.state.in_([RunState.SUCCEEDED, RunState.FAILED]),
+        )
+    ).scalar()
+    session.rollback()
+    return found is not None
+
+
+def _has_token(session: Session, run_id: int, token: UUID) -> bool:
+    found = session.execute(
+        select(TaskResult.id).where(TaskResult.id == run_id, TaskResult.token == token)
+    ).scalar()
+    session.rollback()
+    return found is not None

@@ -1,0 +1,152 @@
+"""What is too old or too much goes away, in small transactions that hold nobody up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.orm import Session, aliased
+
+from ..models import Launch, LaunchKind, LaunchState, LedgerState, Task, TaskResult
+from .clock import now
+from .transaction import ledger_transaction
+
+#: Results deleted in one transaction.
+BATCH = 5_000
+#: Tasks looked at in one transaction for having too many results.
+TASKS = 200
+
+
+def prune_old(session: Session, *, older_than: timedelta) -> int:
+    """Delete results of the oldest launch that was closed longer ago than that, or the launch itself.
+
+    A launch goes when its last result has gone; its slot is never opened again, whatever
+    the clock says. Returns the number of rows deleted; 0 means that nothing is old.
+    """
+    cutoff = now(session) - older_than
+    launch = session.execute(
+        select(Launch.id, Launch.slot)
+        .where(Launch.closed_at < cutoff)
+        .order_by(Launch.closed_at)
+        .limit(1)
+    ).one_or_none()
+    session.rollback()
+    if launch is None:
+        return _prune_missed(session, cutoff)
+    with ledger_transaction(session):
+        deleted = _delete_results(session, TaskResult.launch_id == launch.id)
+        if deleted:
+            return deleted
+        if launch.slot is not None:
+            _raise_pruned_before(session, launch.slot)
+        session.execute(
+            delete(Launch).where(Launch.id == launch.id),
+            execution_options={"synchronize_session": False},
+        )
+    return 1
+
+
+def _prune_missed(session: Session, cutoff: Any) -> int:
+    old = (
+        Launch.kind == LaunchKind.SLOT,
+        Launch.slot < cutoff,
+        Launch.state == LaunchState.MISSED,
+    )
+    slots = session.scalars(
+        select(Launch.slot).where(*old).order_by(Launch.slot).limit(BATCH)
+    ).all()
+    session.rollback()
+    if not slots:
+        return 0
+    with ledger_transaction(session):
+        _raise_pruned_before(session, slots[-1])
+        done: CursorResult[Any] = session.execute(
+            delete(Launch).where(*old, Launch.slot <= slots[-1]),
+            execution_options={"synchronize_session": False},
+        )  # type: ignore[assignment]
+    return done.rowcount
+
+
+def _raise_pruned_before(session: Session, slot: Any) -> None:
+    session.execute(
+        update(LedgerState)
+        .where(
+            LedgerState.id == 1,
+            (LedgerState.pruned_before < slot) | LedgerState.pruned_before.is_(None),
+        )
+        .values(pruned_before=slot),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def prune_per_task(session: Session, *, keep: int) -> tuple[int, bool]:
+    """Delete the oldest finished results of the next tasks that have more than *keep*.
+
+    Returns how many were deleted and whether every task has been looked at; then the
+    search begins anew.
+    """
+    newer = aliased(TaskResult)
+    with ledger_transaction(session):
+        after = session.execute(
+            select(LedgerState.pruned_task_id).where(LedgerState.id == 1).with_for_update()
+        ).scalar_one()
+        ids = session.scalars(
+            select(Task.id).where(Task.id > after).order_by(Task.id).limit(TASKS)
+        ).all()
+        limit = (
+            select(newer.due_at)
+            .where(newer.task_id == TaskResult.task_id)
+            .order_by(newer.due_at.desc())
+            .offset(keep)
+            .limit(1)
+            .correlate(TaskResult)
+            .scalar_subquery()
+        )
+        closed = (
+            select(Launch.id)
+            .where(Launch.id == TaskResult.launch_id, Launch.closed_at.is_(None))
+            .exists()
+        )
+        deleted = _delete_results(
+            session,
+            TaskResult.task_id.in_(ids),
+            TaskResult.finished_at.is_not(None),
+            TaskResult.due_at <= limit,
+            ~closed,
+        )
+        if deleted < BATCH:
+            session.execute(
+                update(LedgerState)
+                .where(LedgerState.id == 1)
+                .values(pruned_task_id=ids[-1] if len(ids) == TASKS else 0),
+                execution_options={"synchronize_session": False},
+            )
+    return deleted, deleted < BATCH and len(ids) < TASKS
+
+
+def prune_deleted(session: Session) -> int:
+    """Remove results of one deleted task, or the task itself; 0 means that nothing is left."""
+    task_id = session.execute(
+        select(Task.id).where(Task.deleted_at.is_not(None)).order_by(Task.deleted_at).limit(1)
+    ).scalar()
+    session.rollback()
+    if task_id is None:
+        return 0
+    with ledger_transaction(session):
+        deleted = _delete_results(session, TaskResult.task_id == task_id)
+        if not deleted:
+            session.execute(
+                delete(Task).where(Task.id == task_id),
+                execution_options={"synchronize_session": False},
+            )
+    return deleted or 1
+
+
+def _delete_results(session: Session, *which: Any) -> int:
+    chosen = select(TaskResult.id).where(*which).limit(BATCH)
+    done: CursorResult[Any] = session.execute(
+        delete(TaskResult).where(TaskResult.id.in_(chosen)),
+        execution_options={"synchronize_session": False},
+    )  # type: ignore[assignment]
+    return done.rowcount

@@ -1,0 +1,190 @@
+"""Slots that nothing launched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Session
+
+from fixture_types import AtOnce, MakeTask
+from taskadmin.models import Launch, LaunchState, LedgerState
+from taskadmin.store import launches, missed
+from taskadmin.store.ledger_state import ledger_state
+from taskadmin.store.missed import MissedSlots, Recorded, record_missed_slots
+
+T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MINUTE = 60.0
+HOUR = timedelta(hours=1)
+
+
+class Clock:
+    """The database's clock, where it is set to."""
+
+    def __init__(self) -> None:
+        self.now = T0
+
+    def __call__(self, _: Session) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    """A clock that the test sets."""
+    clock = Clock()
+    monkeypatch.setattr(missed, "now", clock)
+    monkeypatch.setattr(launches, "now", clock)
+    return clock
+
+
+def record(
+    session: Session, policy: MissedSlots = MissedSlots.SKIP, grace: timedelta = HOUR
+) -> Recorded:
+    return record_missed_slots(session, MINUTE, policy=policy, grace=grace)
+
+
+def slots(session: Session, state: LaunchState) -> list[int]:
+    """Minutes after T0 of the launches in this state."""
+    found = session.scalars(select(Launch.slot).where(Launch.state == state).order_by(Launch.slot))
+    minutes = [round((slot - T0).total_seconds() / 60) for slot in found if slot]
+    session.rollback()
+    return minutes
+
+
+def test_the_first_turn_ever_misses_nothing(session: Session, clock: Clock) -> None:
+    """What was before the installation was nobody's slot."""
+    assert record(session) == (0, 0)
+    assert session.scalar(select(func.count()).select_from(Launch)) == 0
+    assert ledger_state(session).slots_upto == T0 - timedelta(minutes=1)
+
+
+def test_each_slot_of_a_gap_is_recorded_once(session: Session, clock: Clock) -> None:
+    """With the reason; the current slot isn't missed yet, and a second look adds nothing."""
+    record(session)
+    launches.open_slot(session, MINUTE)
+    clock.now = T0 + timedelta(minutes=4, seconds=30)
+
+    assert record(session) == (3, 0)
+    assert record(session) == (0, 0)
+
+    assert slots(session, LaunchState.MISSED) == [1, 2, 3]
+    assert slots(session, LaunchState.OPENING) == [0]
+    reason = session.scalar(
+        select(Launch.reason).where(Launch.state == LaunchState.MISSED).limit(1)
+    )
+    assert reason == "Nothing launched while its slot lasted: was beat, launcher or database away?"
+
+
+def test_ticks_without_a_gap_record_nothing(session: Session, clock: Clock) -> None:
+    """Slot after slot, each opened in its time."""
+    for minute in range(5):
+        clock.now = T0 + timedelta(minutes=minute, seconds=7)
+        assert record(session) == (0, 0)
+        assert launches.open_slot(session, MINUTE) is not None
+    assert slots(session, LaunchState.MISSED) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "late"),
+    [(MissedSlots.SKIP, []), (MissedSlots.RUN_ONCE, [4]), (MissedSlots.RUN_ALL, [0, 1, 2, 3, 4])],
+)
+def test_the_policy_says_what_is_launched_late(
+    session: Session, clock: Clock, make_task: MakeTask, policy: MissedSlots, late: list[int]
+) -> None:
+    """Nothing, the newest one, or all; every slot of the gap has a launch either way."""
+    record(session)
+    task = make_task()
+    clock.now = T0 + timedelta(minutes=5)
+
+    assert record(session, policy) == (5 - len(late), len(late))
+
+    assert slots(session, LaunchState.OPENING) == late
+    assert slots(session, LaunchState.MISSED) == [n for n in range(5) if n not in late]
+    upto = session.scalars(select(Launch.upto_task_id).where(Launch.state == LaunchState.OPENING))
+    assert set(upto) <= {task.id}
+
+
+def test_slots_past_the_grace_are_missed_whatever_the_policy(
+    session: Session, clock: Clock
+) -> None:
+    """A slot of yesterday isn't launched this morning; grace counts from the slot's end."""
+    record(session)
+    clock.now = T0 + timedelta(minutes=5)
+
+    record(session, MissedSlots.RUN_ALL, timedelta(minutes=2))
+
+    assert slots(session, LaunchState.OPENING) == [2, 3, 4]
+    assert slots(session, LaunchState.MISSED) == [0, 1]
+
+
+def test_a_long_gap_is_recorded_in_bounded_steps(
+    session: Session, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn writes so many rows and no more; the next one goes on."""
+    monkeypatch.setattr(missed, "LIMIT", 10)
+    record(session)
+    clock.now = T0 + timedelta(minutes=25)
+
+    assert [record(session)[0] for _ in range(4)] == [10, 10, 5, 0]
+    assert slots(session, LaunchState.MISSED) == list(range(25))
+
+
+def test_another_interval_starts_anew(session: Session, clock: Clock) -> None:
+    """Its slots didn't exist before."""
+    record(session)
+    clock.now = T0 + timedelta(hours=5)
+    assert record_missed_slots(session, 300.0, policy=MissedSlots.SKIP, grace=HOUR) == (0, 0)
+    assert slots(session, LaunchState.MISSED) == []
+
+
+def test_a_clock_that_is_set_back_misses_nothing(session: Session, clock: Clock) -> None:
+    """The slots of the hour that comes again are there already."""
+    record(session)
+    clock.now = T0 + HOUR
+    record(session)
+    before = slots(session, LaunchState.MISSED)
+    clock.now = T0 + timedelta(minutes=30)
+    assert record(session) == (0, 0)
+    assert slots(session, LaunchState.MISSED) == before
+
+
+def test_a_slot_that_was_missed_by_a_jumping_clock_is_opened_in_its_time(
+    session: Session, clock: Clock
+) -> None:
+    """The clock went an hour ahead and came back: no slot is launched twice, none left out."""
+    record(session)
+    clock.now = T0 + HOUR
+    record(session)
+    for minute in (10, 11):
+        clock.now = T0 + timedelta(minutes=minute)
+        assert launches.open_slot(session, MINUTE) is not None
+        assert launches.open_slot(session, MINUTE) is None
+    assert slots(session, LaunchState.OPENING) == [10, 11]
+
+
+def test_a_pruned_slot_is_not_opened_again(session: Session, clock: Clock) -> None:
+    """Its launch is forgotten, but not that it was launched."""
+    session.execute(update(LedgerState).values(pruned_before=T0))
+    session.commit()
+    assert launches.open_slot(session, MINUTE) is None
+    clock.now = T0 + timedelta(minutes=1)
+    assert launches.open_slot(session, MINUTE) is not None
+
+
+def test_launchers_at_once_record_a_gap_once(
+    engine: Engine, session: Session, clock: Clock, at_once: AtOnce
+) -> None:
+    """One of them does it, the others find it done."""
+    record(session)
+    clock.now = T0 + timedelta(minutes=6)
+
+    def look() -> Recorded:
+        with Session(engine) as own:
+            return record(own)
+
+    done = at_once(*[look] * 4)
+
+    assert sum(missed for missed, _ in done) == 6
+    assert slots(session, LaunchState.MISSED) == list(range(6))
