@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_sqlalchemy import SQLAlchemy
 
 from taskadmin import TaskAdmin
+from taskadmin.health import blueprint as health
 
 from . import log_setup, request_id
 from .config import from_environment
@@ -33,6 +34,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     # Only cookies of the site's own pages, none for scripts.
     app.config["SESSION_COOKIE_HTTPONLY"] = True
     app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
+    # No form is larger; a request that doesn't say its length is cut here too.
+    app.config["MAX_CONTENT_LENGTH"] = 1_000_000
     # An edited template shows at the next request, as an edited module does.
     app.config["TEMPLATES_AUTO_RELOAD"] = True
     app.config.from_mapping(from_environment(os.environ) if config is None else config)
@@ -41,14 +44,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     TaskAdmin().init_app(app, db=db)
     request_id.init_app(app)
     app.add_url_rule("/", "index", _index)
-    app.add_url_rule("/healthz", "healthz", _healthz)
+    # At the root too, where what looks after containers expects them.
+    app.register_blueprint(health, name="health")
     return app
 
 
 def _index() -> ResponseReturnValue:
     return redirect(url_for("taskadmin.index"))
-
-
-def _healthz() -> ResponseReturnValue:
-    """The web process answers; database and broker have health checks of their own."""
-    return "ok", {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}

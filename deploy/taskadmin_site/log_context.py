@@ -22,6 +22,9 @@ CONTEXT = (
     "run_id",
 )
 
+#: Asked every few seconds.
+_HEALTH = ("/healthz", "/readyz")
+
 
 class ContextFilter(logging.Filter):
     """Adds the context that there is to each record, without asking the database for any."""
@@ -31,7 +34,7 @@ class ContextFilter(logging.Filter):
         if record.name == "gunicorn.access" and isinstance(record.args, Mapping):
             # Logged after the request, so its id is in the answer only.
             _add(record, "request_id", record.args.get("{x-request-id}o"))
-            return record.args.get("U") != "/healthz" or record.args.get("s") != "200"
+            return record.args.get("U") not in _HEALTH or record.args.get("s") != "200"
         if has_request_context():
             _add(record, "request_id", g.get("request_id"))
             _add(record, "user", _user_name())

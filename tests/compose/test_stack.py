@@ -135,9 +135,16 @@ def test_requests_are_logged_with_id_and_user(stack: Stack, site: Site) -> None:
 def test_edited_module_is_picked_up_by_web(stack: Stack) -> None:
     """gunicorn loads the site anew."""
     address = "http://127.0.0.1:8000/healthz"
-    stack.edit("deploy/taskadmin_site/__init__.py", 'return "ok"', 'return "edited"')
+    stack.edit(
+        "packages/taskadmin/src/taskadmin/health/endpoints.py",
+        '{"status": "ok"}',
+        '{"status": "edited"}',
+    )
 
-    wait_until(lambda: requests.get(address, timeout=10).text == "edited", "the page is edited")
+    wait_until(
+        lambda: requests.get(address, timeout=10).json() == {"status": "edited"},
+        "the answer is edited",
+    )
 
 
 def test_edited_template_is_picked_up(stack: Stack, site: Site) -> None:

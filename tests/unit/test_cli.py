@@ -28,7 +28,7 @@ def test_the_commands_are_found_by_flask(app: Flask) -> None:
     done = CliRunner().invoke(flask, ["taskadmin", "--help"])
 
     assert done.exit_code == 0
-    for command in ("create-superuser", "db", "ping"):
+    for command in ("create-superuser", "db", "doctor", "ping"):
         assert command in done.output
 
 

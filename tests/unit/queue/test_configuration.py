@@ -74,7 +74,11 @@ def test_own_celery_takes_the_hosts_settings_over_its_defaults() -> None:
     assert celery.conf.broker_url == "amqp://broker//"
     assert celery.conf.worker_prefetch_multiplier == 7
     assert celery.conf.task_acks_late is True
-    assert celery.conf.broker_transport_options == {"confirm_publish": True, "read_timeout": 3}
+    assert celery.conf.broker_transport_options == {
+        "confirm_publish": True,
+        "read_timeout": 3,
+        "write_timeout": 10,
+    }
 
 
 def test_beat_sends_the_launcher_every_interval_and_the_tick_in_between() -> None:

@@ -38,7 +38,7 @@ def test_every_docker_compose_reads_it() -> None:
 def test_settings_come_from_the_env_file(name: str) -> None:
     """Every service gets the same file, and no secret stands anywhere else."""
     assert SERVICES[name]["env_file"] == "dockr/.env"
-    assert set(SERVICES[name].get("environment", {})) <= {"HEARTBEAT_FILE"}
+    assert set(SERVICES[name].get("environment", {})) <= {"HEARTBEAT_FILE", "REMAP_SIGTERM"}
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -208,7 +208,8 @@ def test_access_log_has_the_request_id() -> None:
 @pytest.mark.parametrize(("status", "kept"), [("200", False), ("500", True)])
 def test_health_checks_are_logged_when_they_fail_only(status: str, kept: bool) -> None:
     """A line every ten seconds for nothing would hide the others."""
-    assert ContextFilter().filter(_access("/healthz", status)) is kept
+    for path in ("/healthz", "/readyz"):
+        assert ContextFilter().filter(_access(path, status)) is kept
 
 
 @pytest.mark.parametrize(

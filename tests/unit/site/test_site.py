@@ -70,7 +70,15 @@ def test_health_check_needs_no_database(site: Flask) -> None:
 
     answer = site.test_client().get("/healthz")
 
-    assert (answer.status_code, answer.text) == (200, "ok")
+    assert (answer.status_code, answer.get_json()) == (200, {"status": "ok"})
+
+
+def test_readiness_is_at_the_root_too(site: Flask) -> None:
+    """An empty database isn't ready, with the command that makes it so."""
+    answer = site.test_client().get("/readyz")
+
+    assert answer.status_code == 503
+    assert "flask taskadmin db upgrade" in answer.get_json()["checks"]["migrations"]["detail"]
 
 
 def _refuse(*_: object) -> None:

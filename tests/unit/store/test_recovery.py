@@ -122,7 +122,7 @@ def test_a_job_whose_start_is_not_recorded_gets_its_time_limit(
 
     def look(limit: timedelta) -> list[int]:
         found = recovery.unheard_runs(
-            session, QUEUE, moment, unclaimed_jobs=[JOB], unclaimed_before=moment - limit
+            session, QUEUE, moment, unclaimed={"other": moment, JOB: moment - limit}
         )
         return [run.id for run in found.again]
 

@@ -1,15 +1,16 @@
-"""``flask taskadmin …``: migrations, the first superuser, a round trip through a worker."""
+"""``flask taskadmin …``: migrations, the first superuser, a round trip through a worker, doctor."""
 
 from __future__ import annotations
 
 import os
+import sys
 
 import click
 from flask import current_app
 from flask.cli import AppGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from . import migrations
+from . import health, migrations
 from .accounts.passwords import check_new_password, hash_password
 from .errors import TaskAdminError
 from .queue import measure_round_trip
@@ -111,3 +112,21 @@ def ping(timeout: float) -> None:
     answer = measure_round_trip(celery, timeout_seconds=timeout)
     milliseconds = answer.elapsed.total_seconds() * 1000
     click.echo(f"{answer.worker} answered after {milliseconds:.0f} ms")
+
+
+@taskadmin_cli.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print an object for programs.")
+def doctor(as_json: bool) -> None:
+    """Look for what keeps taskadmin from working, and say what to do.
+
+    Ends with 1 if there is a problem; warnings end with 0.
+    """
+    # The application itself: some checks run in threads, where the proxy means nothing.
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    findings = list(health.examine(app))
+    if as_json:
+        click.echo(health.as_json(findings))
+    else:
+        click.echo(health.as_text(findings, encoding=sys.stdout.encoding))
+    if any(finding.status == health.Status.PROBLEM for finding in findings):
+        raise SystemExit(1)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .accounts import Accounts, IdentityFunction
 from .admin import AdminViews
+from .health import blueprint as health
 from .migrations import Migrations
 from .models import Models
 from .queue import TaskQueue
@@ -26,7 +27,8 @@ class TaskAdmin:
         TaskAdmin().init_app(app, db=db)
 
     Each part can be used alone, in this order: ``Models``, ``Migrations``,
-    ``Accounts``, ``TaskQueue``, ``AdminViews``. What they keep for an application
+    ``Accounts``, ``TaskQueue``, ``AdminViews``, and then ``taskadmin.health.blueprint``
+    for ``/healthz`` and ``/readyz``. What they keep for an application
     is in ``app.extensions["taskadmin"]``; the settings are the ``TASKADMIN_*`` keys
     of ``taskadmin.settings``, read once, here.
     """
@@ -62,3 +64,4 @@ class TaskAdmin:
         Accounts().init_app(app, identity=identity, url_prefix=url_prefix)
         TaskQueue().init_app(app, celery=celery)
         AdminViews().init_app(app, admin=admin, url_prefix=url_prefix)
+        app.register_blueprint(health, url_prefix=url_prefix)

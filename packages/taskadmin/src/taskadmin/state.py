@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy
     from sqlalchemy.orm import Session
 
+    from .health.readiness import Readiness
     from .models import User
 
 KEY = "taskadmin"
@@ -69,6 +70,8 @@ class State:
     publish: Publish | None = None
     celery: Celery | None = None
     admin: Admin | None = None
+    #: What ``/readyz`` asks and remembers.
+    readiness: Readiness | None = None
 
     @property
     def session(self) -> Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,14 +31,14 @@ IdentityFunction = Callable[[], Identity | None]
 
 _SEEN = "_taskadmin_user"
 
+log = logging.getLogger("taskadmin.accounts")
+
 
 def user_of(identity: IdentityFunction) -> User | None:
     """The row that taskadmin keeps for the person whom the host signed in, made on first sight.
 
-    Somebody who was deactivated in taskadmin is nobody here.
-
-    Raises:
-        InvalidUsername: If the host's name can't be a username.
+    Somebody who was deactivated in taskadmin is nobody here; so is somebody whose name can't
+    be stored, which the log says.
     """
     if _SEEN not in g:
         person = identity()
@@ -51,9 +52,11 @@ def user_of(identity: IdentityFunction) -> User | None:
                     can_review_tasks=person.can_review_tasks,
                 )
             except InvalidUsername as error:
-                raise InvalidUsername(
-                    f"identity() returned the username {person.username!r}: {error}"
-                ) from error
+                log.error(
+                    "identity() returned the username %.100r, which can't be used: %s",
+                    person.username,
+                    error,
+                )
         setattr(g, _SEEN, user)
     user = getattr(g, _SEEN)
     return user if user is not None and user.is_active else None

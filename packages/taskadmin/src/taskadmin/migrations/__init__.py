@@ -1,6 +1,14 @@
 """Schema migrations, shipped in the package and run by ``flask taskadmin db``."""
 
-from .extension import Migrations, check, current_revision, downgrade, newest_revision, upgrade
+from .extension import (
+    Migrations,
+    check,
+    current_revision,
+    downgrade,
+    is_ahead,
+    newest_revision,
+    upgrade,
+)
 from .filters import VERSION_TABLE, include_object
 
 __all__ = [
@@ -10,6 +18,7 @@ __all__ = [
     "current_revision",
     "downgrade",
     "include_object",
+    "is_ahead",
     "newest_revision",
     "upgrade",
 ]

@@ -72,6 +72,15 @@ def newest_revision() -> str:
     return head
 
 
+def is_ahead(revision: str | None) -> bool:
+    """Whether *revision* is a later version's: while that is rolled out, this one goes on working.
+
+    taskadmin's revisions are numbers, each one higher than the one before.
+    """
+    newest = newest_revision()
+    return revision is not None and revision.isdigit() and int(revision) > int(newest)
+
+
 def check(app: Flask) -> None:
     """Compare the database with the models.
 

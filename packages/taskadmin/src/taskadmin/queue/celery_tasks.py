@@ -21,7 +21,6 @@ from . import heartbeat
 from .context import AppContextTask, flask_app_of
 from .execution import Delivery, execute
 from .launcher import run_turn
-from .request import LedgerRequest
 
 log = logging.getLogger("taskadmin.worker")
 
@@ -30,7 +29,7 @@ class RunTask(AppContextTask):
     """A Celery task whose messages mean runs."""
 
     abstract = True
-    Request = LedgerRequest
+    Request = "taskadmin.queue.request:LedgerRequest"
 
 
 _OF_RUNS = {
@@ -129,6 +128,7 @@ def tick(self: Any) -> None:
 
 @shared_task(
     bind=True,
+    base=AppContextTask,
     name="taskadmin.ping",
     ignore_result=False,
     acks_late=False,

@@ -35,13 +35,19 @@ DEFAULTS: dict[str, Any] = {
     # A job goes on without the broker: what it returns is recorded in the database, and its
     # message, delivered again, finds the run taken or finished.
     "worker_cancel_long_running_tasks_on_connection_loss": False,
+    # With REMAP_SIGTERM=SIGQUIT in the environment, a worker that is told to end gives its jobs
+    # this long (in seconds), then hands them back.
+    "worker_soft_shutdown_timeout": 20.0,
     # Any outage is waited out; Celery's 100 tries end the worker.
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
-    # A half-open connection is noticed after two missed heartbeats.
-    "broker_heartbeat": 10,
-    # Without confirms, messages that a dying broker took are lost.
-    "broker_transport_options": {"confirm_publish": True},
+    # In seconds. RabbitMQ closes a connection that was silent for one and a half of them, and
+    # a worker is silent while it starts: over a slow link 10 s are too few, and it never does.
+    "broker_heartbeat": 30,
+    # Without confirms, messages that a dying broker took are lost. Without an end to waiting
+    # for them (in seconds), whoever sends into a half-open link, or to a broker in a memory
+    # alarm, hangs for ever: beat with its ticks, a worker with its events.
+    "broker_transport_options": {"confirm_publish": True, "read_timeout": 10, "write_timeout": 10},
     # Replies are for who waits (taskadmin.ping); results of runs are in the database.
     "task_ignore_result": True,
     "result_expires": 60,
@@ -93,8 +99,10 @@ def beat_entries(settings: Settings) -> dict[str, dict[str, Any]]:
     tick = timedelta(seconds=settings.tick_seconds)
     options = {
         "queue": LAUNCH_QUEUE,
-        # The next tick does the same work; a backlog of ticks would only repeat it.
-        "expires": max(settings.tick_seconds, 1.0),
+        # The next tick does the same work; a backlog of ticks would only repeat it. The broker
+        # measures the time (in seconds): Celery's "expires" would let a launcher whose clock is
+        # ahead of beat's drop every tick.
+        "expiration": max(settings.tick_seconds, 1.0),
         "ignore_result": True,
     }
     return {

@@ -31,6 +31,11 @@ log = logging.getLogger("taskadmin.worker")
 TAKE_SECONDS = 20.0
 
 
+#: What a process of the pool that is sent a signal exits with (billiard: the signal's number
+#: minus 256). A job that calls ``sys.exit`` itself fails its run and nothing else.
+_TOLD_TO_END = range(-255, -191)
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One arrival of a message at a worker."""
@@ -160,7 +165,9 @@ def _attempt(job_name: str, arguments: dict[str, Any], worker: str) -> _Attempt:
         value = job.function(**checked)
     except (WorkerShutdown, WorkerTerminate):
         raise  # Celery's own way to end a worker
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever people's code raises fails the run
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code in _TOLD_TO_END:
+            raise
         problem = error
     number = isinstance(value, int | float) and not isinstance(value, bool)
     outcome = Outcome(

@@ -68,7 +68,9 @@ def try_broker(celery: Celery, *, timeout_seconds: float) -> BrokerAnswer:
         elapsed = timedelta(seconds=time.monotonic() - begun)
         return BrokerAnswer(connection.as_uri(), has_confirms, elapsed, refusal)
     finally:
-        _close(connection)
+        if refusal is not None:
+            connection.collect()  # a farewell wouldn't be answered either
+        connection.release()
 
 
 def queue_states(
@@ -88,7 +90,7 @@ def queue_states(
     except broker_errors(connection) as error:
         raise BrokerUnavailable(_words(error)) from error
     finally:
-        _close(connection)
+        connection.release()
 
 
 def _state(connection: Connection, name: str) -> QueueState:
@@ -105,11 +107,6 @@ def _state(connection: Connection, name: str) -> QueueState:
 
 def _is_rabbitmq(connection: Connection) -> bool:
     return bool(connection.transport.driver_type == "amqp")
-
-
-def _close(connection: Connection) -> None:
-    """Close without waiting for a broker that may not answer."""
-    connection.collect(socket_timeout=0.1)
 
 
 def _words(error: BaseException) -> str:

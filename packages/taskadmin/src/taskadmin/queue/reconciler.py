@@ -84,15 +84,13 @@ def _unheard(
         if not watch.new_minute:
             return recovery.Unheard((), ())
         return recovery.unheard_runs(session, queue, moment, grows=True)
-    unclaimed = {job.name: job.time_limit for job in all_jobs().values() if not job.record_start}
-    longest = timedelta(seconds=max(unclaimed.values(), default=0.0))
-    return recovery.unheard_runs(
-        session,
-        queue,
-        moment - after,
-        unclaimed_jobs=list(unclaimed),
-        unclaimed_before=moment - max(after, longest),
-    )
+    # A run whose start isn't recorded may be under way as long as its job's time limit.
+    unclaimed = {
+        job.name: moment - max(after, timedelta(seconds=job.time_limit))
+        for job in all_jobs().values()
+        if not job.record_start
+    }
+    return recovery.unheard_runs(session, queue, moment - after, unclaimed=unclaimed)
 
 
 def _send(session: Session, publisher: Publisher, runs: Sequence[UnsentRun]) -> int:

@@ -7,7 +7,7 @@ import os
 import threading
 from typing import Any
 
-from celery.exceptions import Terminated, WorkerLostError
+from celery.exceptions import InvalidTaskError, Terminated, WorkerLostError
 from celery.worker.request import Request
 
 from ..models import ProcessEnd
@@ -19,7 +19,20 @@ from .heartbeat import HOST
 log = logging.getLogger("taskadmin.worker")
 
 
-class LedgerRequest(Request):  # type: ignore[misc]  # Celery has no types
+class CheckedRequest(Request):  # type: ignore[misc]  # Celery has no types
+    """A message that Celery rejects with a line in the log if it isn't one of Celery's.
+
+    A body of another shape would otherwise end the whole worker.
+    """
+
+    def __init__(self, message: Any, *arguments: Any, **options: Any) -> None:
+        try:
+            super().__init__(message, *arguments, **options)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise InvalidTaskError(f"it can't be read: {error}") from error
+
+
+class LedgerRequest(CheckedRequest):
     """A message whose child of the pool is noted as gone the moment that it is seen.
 
     The reconciler would find out by itself when the lease runs out; this is sooner, and

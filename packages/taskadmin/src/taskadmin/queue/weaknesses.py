@@ -90,9 +90,7 @@ def find_weaknesses(celery: Celery) -> list[Weakness]:
 def _acknowledged_early(celery: Celery) -> list[str]:
     names = {RUN_TASK} | {job.celery_task for job in all_jobs().values()}
     tasks: list[Any] = [celery.tasks[name] for name in sorted(names) if name in celery.tasks]
-    return [
-        str(task.name) for task in tasks if not (task.acks_late and task.reject_on_worker_lost)
-    ]
+    return [str(task.name) for task in tasks if not (task.acks_late and task.reject_on_worker_lost)]
 
 
 def _is_rabbitmq(url: str | None) -> bool:

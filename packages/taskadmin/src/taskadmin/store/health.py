@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, literal, or_, select, text
 from sqlalchemy.orm import Session
@@ -210,6 +210,6 @@ def results_size(session: Session) -> Size:
     return Size(rows, False, size)
 
 
-def _count(session: Session, rows: Select[tuple[int]], most: int = COUNTED) -> int:
+def _count(session: Session, rows: Select[Any], most: int = COUNTED) -> int:
     limited = rows.limit(most).subquery()
     return session.execute(select(func.count()).select_from(limited)).scalar_one()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import CursorResult, and_, bindparam, func, or_, select, true, update
@@ -186,15 +187,14 @@ def unheard_runs(
     queue: str,
     before: datetime,
     *,
-    unclaimed_jobs: Collection[str] = (),
-    unclaimed_before: datetime | None = None,
+    unclaimed: Mapping[str, datetime] = MappingProxyType({}),
     grows: bool = False,
 ) -> Unheard:
     """Queued runs of launches that were sent whole, and were last sent before a moment.
 
     Args:
-        unclaimed_jobs: Jobs whose runs stay queued while they are executed; for them
-            *unclaimed_before* holds.
+        unclaimed: Jobs whose runs stay queued while they are executed, by name, each with the
+            moment that holds for it.
         grows: Let the time grow twofold with every sending: for queues that never get
             empty, where nothing shows whether the message is still there.
     """
@@ -211,8 +211,8 @@ def unheard_runs(
         )
     else:
         rule = or_(
-            and_(TaskResult.job.not_in(unclaimed_jobs), sent_at < before),
-            and_(TaskResult.job.in_(unclaimed_jobs), sent_at < (unclaimed_before or before)),
+            and_(TaskResult.job.not_in(list(unclaimed)), sent_at < before),
+            *(and_(TaskResult.job == job, sent_at < moment) for job, moment in unclaimed.items()),
         )
     rows = session.execute(
         select(

@@ -44,5 +44,25 @@ def normalize_username(raw: str) -> Username:
         ) from error
     if set(shown) & set("<>\"'`\\/"):
         raise InvalidUsername("A username can't contain < > \" ' ` \\ or /.")
+    return Username(shown, _key(shown))
+
+
+def normalize_host_username(raw: str) -> Username:
+    """The same for the name of a person whom the host signs in: its rules are the host's.
+
+    Raises:
+        InvalidUsername: If no column can hold it, or nobody could see it.
+    """
+    shown = unicodedata.normalize("NFKC", raw.strip())
+    if not shown:
+        raise InvalidUsername("it is empty.")
+    if len(shown) > USERNAME_MAX_LENGTH:
+        raise InvalidUsername(f"it has more than {USERNAME_MAX_LENGTH} characters.")
+    if any(unicodedata.category(character)[0] == "C" for character in shown):
+        raise InvalidUsername("it has characters that can't be seen.")
+    return Username(shown, _key(shown))
+
+
+def _key(shown: str) -> str:
     key = unicodedata.normalize("NFKC", shown.casefold())
-    return Username(shown, unicodedata.normalize("NFKC", key.casefold()))
+    return unicodedata.normalize("NFKC", key.casefold())

@@ -13,7 +13,7 @@ from ..errors import InvalidUsername, LastSuperuser, UsernameTaken
 from ..models import Task, User
 from ..models.user import new_session_nonce
 from .transaction import ledger_transaction
-from .usernames import normalize_username
+from .usernames import Username, normalize_host_username, normalize_username
 
 
 def find_user(session: Session, username: str) -> User | None:
@@ -39,7 +39,23 @@ def create_user(
         InvalidUsername: If the name can't be used.
         UsernameTaken: If somebody has it, in whatever case; also when two register at once.
     """
-    name = normalize_username(username)
+    return _add(
+        session,
+        normalize_username(username),
+        password_hash=password_hash,
+        is_superuser=is_superuser,
+        can_review_tasks=can_review_tasks,
+    )
+
+
+def _add(
+    session: Session,
+    name: Username,
+    *,
+    password_hash: str | None,
+    is_superuser: bool,
+    can_review_tasks: bool,
+) -> User:
     user = User(
         username=name.shown,
         username_key=name.key,
@@ -116,18 +132,23 @@ def mirror_user(
     Raises:
         InvalidUsername: If the host's name can't be used.
     """
-    user = find_user(session, username)
+    name = normalize_host_username(username)
+
+    def find() -> User | None:
+        return session.scalar(select(User).where(User.username_key == name.key))
+
+    user = find()
     if user is None:
         try:
-            return create_user(
+            return _add(
                 session,
-                username,
+                name,
                 password_hash=None,
                 is_superuser=is_superuser,
                 can_review_tasks=can_review_tasks,
             )
         except UsernameTaken:  # another request made it meanwhile
-            user = find_user(session, username)
+            user = find()
             if user is None:
                 raise
     if (user.is_superuser, user.can_review_tasks) != (is_superuser, can_review_tasks):

@@ -1,0 +1,45 @@
+"""``/healthz`` and ``/readyz``: for load balancers and orchestrators, without log in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from ..state import get_state
+from .readiness import Readiness
+
+#: Register it below any prefix, and more than once under different names:
+#: ``app.register_blueprint(blueprint, name="health")``. It needs ``Models``.
+blueprint = Blueprint("taskadmin_health", __name__)
+
+
+@blueprint.record
+def _prepare(setup: Any) -> None:
+    state = get_state(setup.app)
+    if state.readiness is None:
+        state.readiness = Readiness(setup.app)
+
+
+@blueprint.get("/healthz", provide_automatic_options=False)
+def healthz() -> Response:
+    """This process answers; neither database nor broker is asked.
+
+    So nobody restarts a process that is well because something else is down.
+    """
+    return _answer({"status": "ok"})
+
+
+@blueprint.get("/readyz", provide_automatic_options=False)
+def readyz() -> tuple[Response, int]:
+    """Whether database, schema and broker are there: 200 or 503, and what beat does."""
+    readiness = get_state().readiness
+    assert readiness is not None
+    ready, answer = readiness.look()
+    return _answer(answer), 200 if ready else 503
+
+
+def _answer(content: dict[str, object]) -> Response:
+    response = jsonify(content)
+    response.cache_control.no_store = True
+    return response

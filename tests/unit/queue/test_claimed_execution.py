@@ -1,0 +1,400 @@
+"""What a worker does with a run whose start is recorded, without a worker."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded, WorkerShutdown
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import update
+from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.orm import Session
+
+from fixture_types import MakeTask
+from taskadmin.jobs import Job, registry
+from taskadmin.models import Process, ProcessEnd, ProcessKind, RunState, TaskResult
+from taskadmin.queue import execution, patience
+from taskadmin.queue.execution import Delivery, execute
+from taskadmin.store import executions, processes
+from taskadmin.store.processes import Identity
+from taskadmin.store.results import insert_runs
+
+DUE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Arguments(BaseModel):
+    """None are needed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class StubHeartbeat:
+    """A process's heartbeat without its thread."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.id: UUID | None = None
+        self.abandoned = False
+
+    def process_id(self) -> UUID:
+        """Register when first asked."""
+        if self.id is None:
+            who = Identity(ProcessKind.CHILD, "w1@host", "host", 1)
+            self.id = processes.register(self._session, who)
+        return self.id
+
+    def renew(self) -> bool:
+        """As the real one does."""
+        if processes.beat(self._session, self.process_id()):
+            return False
+        self.id = None
+        self.process_id()
+        return True
+
+    def abandon(self) -> None:
+        """Note that it was called."""
+        self.abandoned = True
+
+
+@pytest.fixture
+def heartbeat(session: Session) -> StubHeartbeat:
+    """This process's."""
+    return StubHeartbeat(session)
+
+
+@pytest.fixture
+def job(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes the job that runs of ``a_job`` call."""
+
+    def make(function: Callable[[], Any], **options: Any) -> None:
+        monkeypatch.setitem(
+            registry._jobs,
+            "a_job",
+            Job(
+                name="a_job",
+                function=function,
+                arguments=Arguments,
+                celery_task="taskadmin.run",
+                queue="taskadmin.runs",
+                **options,
+            ),
+        )
+
+    return make
+
+
+@pytest.fixture
+def queued(session: Session, make_task: MakeTask) -> Callable[[], int]:
+    """Queues a run of ``a_job`` and returns its id."""
+
+    def queue() -> int:
+        task = make_task(job="a_job")
+        insert_runs(session, [task], launch_id=1, due_at=DUE, jobs=registry.all_jobs())
+        session.commit()
+        run = session.query(TaskResult).one()
+        return run.id
+
+    return queue
+
+
+def deliver(run_id: int, heartbeat: StubHeartbeat, *, redelivered: bool = False) -> Delivery:
+    return Delivery(run_id, DUE, "w1@host", redelivered, lambda: heartbeat)  # type: ignore[arg-type, return-value]
+
+
+def reload(session: Session) -> TaskResult:
+    session.expire_all()
+    return session.query(TaskResult).one()
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Outages without their waiting times."""
+    slept: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", slept.append)
+    return slept
+
+
+def outage() -> OperationalError:
+    """What a database that goes away makes SQLAlchemy raise."""
+    return OperationalError("SELECT 1", {}, Exception("gone"), connection_invalidated=True)
+
+
+def test_the_run_is_running_while_its_job_runs(
+    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any
+) -> None:
+    """People see it, and other deliveries leave it alone."""
+    seen: list[Any] = []
+
+    def look() -> str:
+        run = reload(session)
+        seen.append((run.state, run.attempts, run.process_id == heartbeat.id))
+        session.rollback()
+        seen.append(execute(session, deliver(run_id, StubHeartbeat(session), redelivered=True)))
+        return "done"
+
+    job(look)
+    run_id = queued()
+
+    assert execute(session, deliver(run_id, heartbeat))
+
+    assert seen == [(RunState.RUNNING, 1, True), False]
+    run = reload(session)
+    assert (run.state, run.output, run.attempts) == (RunState.SUCCEEDED, "done", 1)
+
+
+def test_a_redelivered_message_is_claimed_whatever_the_job(
+    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any
+) -> None:
+    """Its first worker may have died of it: attempts have to be counted."""
+    job(lambda: 1, record_start=False)
+    run_id = queued()
+    execute(session, deliver(run_id, heartbeat, redelivered=True))
+    assert heartbeat.id is not None
+    assert reload(session).result == 1
+
+
+def test_a_failed_attempt_is_tried_again_later(
+    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any
+) -> None:
+    """By the job's policy, and the last one is the run's error."""
+
+    def fail() -> None:
+        raise ValueError("not yet")
+
+    job(fail, max_attempts=2, backoff_seconds=60.0)
+    run_id = queued()
+
+    execute(session, deliver(run_id, heartbeat))
+    run = reload(session)
+    assert (run.state, run.attempts, run.error_type) == (RunState.QUEUED, 1, None)
+    assert run.not_before is not None
+    assert run.started_at is not None
+    wait = run.not_before - run.started_at
+    assert timedelta(seconds=59) < wait < timedelta(seconds=75)
+
+    session.execute(update(TaskResult).values(not_before=None))
+    session.commit()
+    execute(session, deliver(run_id, heartbeat))
+    run = reload(session)
+    assert (run.state, run.attempts, run.error_type) == (RunState.FAILED, 2, "ValueError")
+    assert run.attempt_log is not None
+    assert len(run.attempt_log) == 2
+
+
+def test_a_job_whose_start_is_not_recorded_is_retried_too(
+    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any
+) -> None:
+    """Its first failure is an attempt, too."""
+
+    def fail() -> None:
+        raise ValueError("not yet")
+
+    job(fail, max_attempts=2, record_start=False)
+    run_id = queued()
+    execute(session, deliver(run_id, heartbeat))
+    run = reload(session)
+    assert (run.state, run.attempts, heartbeat.id) == (RunState.QUEUED, 1, None)
+
+
+def test_the_wait_doubles_with_each_attempt_up_to_an_hour() -> None:
+    """10 s, 20 s, 40 s …"""
+    a_job = dataclasses.replace(registry.all_jobs()["generate_random_number"], backoff_seconds=10.0)
+    assert [a_job.delay_after(n) for n in (1, 2, 3, 9, 10, 1000)] == [
+        10.0,
+        20.0,
+        40.0,
+        2560.0,
+        3600.0,
+        3600.0,
+    ]
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), MemoryError(), SoftTimeLimitExceeded()])
+def test_whatever_a_job_raises_is_its_runs_error(
+    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any, error: BaseException
+) -> None:
+    """It ends the run, not the worker."""
+
+    def fail() -> None:
+        raise error
+
+    job(fail)
+    execute(session, deliver(queued(), heartbeat))
+    run = reload(session)
+    assert run.state == RunState.FAILED
+    assert run.error_type is not None
+    assert run.error_type.endswith(type(error).__name__)
+    assert not heartbeat.abandoned
+
+
+@pytest.mark.parametrize("told", [WorkerShutdown(0), SystemExit(-241)], ids=["Celery", "TERM"])
+def test_a_worker_that_is_stopped_inside_a_job_lets_its_run_go(
+    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any, told: BaseException
+) -> None:
+    """The run isn't failed by it: the reconciler gives it to another worker."""
+
+    def stop() -> None:
+        raise told
+
+    job(stop)
+    with pytest.raises(type(told)):
+        execute(session, deliver(queued(), heartbeat))
+    assert heartbeat.abandoned
+    assert reload(session).state == RunState.RUNNING
+
+
+def test_a_process_that_was_taken_for_gone_claims_under_its_new_id(
+    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any
+) -> None:
+    """It was stopped for longer than the lease, and goes on."""
+    job(lambda: 1)
+    run_id = queued()
+    old = heartbeat.process_id()
+    processes.mark_gone(session, old, ProcessEnd.LOST, "silent")
+    assert execute(session, deliver(run_id, heartbeat))
+    assert heartbeat.id != old
+    assert session.query(Process).count() == 2
+    assert reload(session).state == RunState.SUCCEEDED
+
+
+@pytest.mark.parametrize("record_start", [True, False])
+def test_an_outage_while_recording_is_waited_out(
+    session: Session,
+    heartbeat: StubHeartbeat,
+    job: Any,
+    queued: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    no_waiting: list[float],
+    record_start: bool,
+) -> None:
+    """The job isn't called again for it: what it returned is recorded when the database is back."""
+    called: list[int] = []
+    job(lambda: called.append(1), record_start=record_start)
+    name = "complete" if record_start else "complete_unclaimed"
+    original = getattr(executions, name)
+    failures = iter([outage()] * 30)
+
+    def fail_first(*arguments: Any, **options: Any) -> Any:
+        for error in failures:
+            raise error
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(executions, name, fail_first)
+
+    assert execute(session, deliver(queued(), heartbeat))
+
+    assert len(called) == 1
+    assert len(no_waiting) == 30
+    assert max(no_waiting) <= 3.0
+    assert reload(session).state == RunState.SUCCEEDED
+
+
+def test_an_answer_that_is_lost_after_the_commit_changes_nothing(
+    session: Session,
+    heartbeat: StubHeartbeat,
+    job: Any,
+    queued: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    no_waiting: list[float],
+) -> None:
+    """Claim and completion were done, but the connection died: both are repeated."""
+    for name in ("claim", "complete"):
+        original = getattr(executions, name)
+        lost = iter([True])
+
+        def do_and_fail(
+            *arguments: Any, original: Any = original, lost: Any = lost, **options: Any
+        ) -> Any:
+            done = original(*arguments, **options)
+            if next(lost, False):
+                raise outage()
+            return done
+
+        monkeypatch.setattr(executions, name, do_and_fail)
+    job(lambda: 5)
+
+    assert execute(session, deliver(queued(), heartbeat))
+
+    run = reload(session)
+    assert (run.state, run.result, run.attempts) == (RunState.SUCCEEDED, 5, 1)
+
+
+def test_a_run_that_can_not_be_taken_is_given_back(
+    session: Session,
+    heartbeat: StubHeartbeat,
+    job: Any,
+    queued: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a while; nothing was done, and the message goes to whoever reaches the database."""
+    monkeypatch.setattr(execution, "TAKE_SECONDS", 0.3)
+    called: list[int] = []
+    job(lambda: called.append(1))
+    run_id = queued()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise outage()
+
+    monkeypatch.setattr(executions, "claim", fail)
+    with pytest.raises(OperationalError):
+        execute(session, deliver(run_id, heartbeat))
+    assert called == []
+    assert reload(session).state == RunState.QUEUED
+
+
+def test_an_outcome_that_the_database_refuses_fails_the_run(
+    session: Session,
+    heartbeat: StubHeartbeat,
+    job: Any,
+    queued: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would be refused every time."""
+    original = executions.complete
+
+    def refuse(session: Session, run_id: int, run: Any, token: UUID, outcome: Any) -> bool:
+        if outcome.error_type is None:
+            raise DataError("UPDATE", {}, Exception("too large"))
+        return original(session, run_id, run, token, outcome)
+
+    monkeypatch.setattr(executions, "complete", refuse)
+    job(lambda: 1)
+    execute(session, deliver(queued(), heartbeat))
+    run = reload(session)
+    assert (run.state, run.error_type) == (RunState.FAILED, "UnstorableResult")
+    assert run.error == "The database refused the outcome: too large"
+
+
+def test_errors_that_are_no_outage_are_not_waited_for(session: Session) -> None:
+    """A statement that is wrong stays wrong."""
+
+    def fail() -> None:
+        raise DataError("SELECT", {}, Exception("wrong"))
+
+    with pytest.raises(DataError):
+        patience.patiently(session, fail, what="Trying")
+
+
+def test_a_token_is_made_for_each_delivery(
+    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any
+) -> None:
+    """So that attempts are counted: the Celery task's id is the same for every redelivery."""
+    tokens: list[UUID | None] = []
+
+    def note() -> None:
+        tokens.append(reload(session).token)
+        session.rollback()
+        raise ValueError("again")
+
+    job(note, max_attempts=2, backoff_seconds=0.0)
+    run_id = queued()
+    for _ in range(2):
+        session.execute(update(TaskResult).values(not_before=None))
+        session.commit()
+        execute(session, deliver(run_id, heartbeat))
+    assert len(set(tokens)) == 2
