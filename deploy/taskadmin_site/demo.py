@@ -24,7 +24,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from taskadmin import migrations
 from taskadmin.accounts.passwords import hash_password
-from taskadmin.models import Launch, LaunchKind, Task, TaskResult
+from taskadmin.models import Launch, LaunchKind, LaunchState, Task, TaskResult
 from taskadmin.queue import EMBEDDED_CELERY, EmbeddedProcesses
 from taskadmin.state import get_state
 from taskadmin.store import clock, results, tasks, users
@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.data.mkdir(parents=True, exist_ok=True)
     app = _make_app(options.data, interval_seconds=ONCE_INTERVAL if options.once else 10)
     if options.once:
-        logging.getLogger().setLevel(logging.WARNING)  # the table is what is asked for
+        # The table is what is asked for, not that nothing launched since the last time.
+        logging.getLogger().setLevel(logging.ERROR)
     migrations.upgrade(app)
     password = _prepare_data(app, new_password=options.new_password)
     if password:
@@ -132,7 +133,9 @@ def _launch_once(app: Flask) -> int:
                 session = get_state().session
                 launch_id = session.scalar(
                     select(func.min(Launch.id)).where(
-                        Launch.id > (newest or 0), Launch.kind == LaunchKind.SLOT
+                        Launch.id > (newest or 0),
+                        Launch.kind == LaunchKind.SLOT,
+                        Launch.state != LaunchState.MISSED,
                     )
                 )
                 rows = results.runs_of_launch(session, launch_id) if launch_id else []

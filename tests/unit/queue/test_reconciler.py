@@ -145,7 +145,12 @@ def test_nobody_is_taken_for_gone_before_a_lease_was_watched(
 ) -> None:
     """After an outage of the database everybody looks silent."""
     expired: list[timedelta] = []
-    monkeypatch.setattr(processes, "expire", lambda _, lease: expired.append(lease) or 0)
+
+    def expire(_: Session, lease: timedelta) -> int:
+        expired.append(lease)
+        return 0
+
+    monkeypatch.setattr(processes, "expire", expire)
     turn()
     assert expired == []
     long_ago = now(session) - timedelta(days=1)

@@ -11,6 +11,7 @@ from flask import Flask
 from kombu import Queue
 
 from ..settings import Settings
+from .beat_schedule import Steadily
 from .names import LAUNCH_QUEUE, consumed_queues
 
 #: Settings of an application that taskadmin makes; ``app.config["CELERY"]`` comes over them.
@@ -96,7 +97,7 @@ def add_queues_and_schedule(celery: Celery, settings: Settings) -> None:
 
 def beat_entries(settings: Settings) -> dict[str, dict[str, Any]]:
     """What beat sends, and when."""
-    tick = timedelta(seconds=settings.tick_seconds)
+    tick = Steadily(timedelta(seconds=settings.tick_seconds))
     options = {
         "queue": LAUNCH_QUEUE,
         # The next tick does the same work; a backlog of ticks would only repeat it. The broker
@@ -108,7 +109,7 @@ def beat_entries(settings: Settings) -> dict[str, dict[str, Any]]:
     return {
         "taskadmin.launch_tasks": {
             "task": "taskadmin.launch_tasks",
-            "schedule": timedelta(seconds=settings.launch_interval_seconds),
+            "schedule": Steadily(timedelta(seconds=settings.launch_interval_seconds)),
             "options": options,
         },
         "taskadmin.tick": {"task": "taskadmin.tick", "schedule": tick, "options": options},

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from celery.exceptions import InvalidTaskError, Terminated, WorkerLostError
 from celery.worker.request import Request
+from celery.worker.strategy import default
 
 from ..models import ProcessEnd
 from ..state import get_state
@@ -19,20 +21,24 @@ from .heartbeat import HOST
 log = logging.getLogger("taskadmin.worker")
 
 
-class CheckedRequest(Request):  # type: ignore[misc]  # Celery has no types
-    """A message that Celery rejects with a line in the log if it isn't one of Celery's.
+def checked_strategy(celery_task: Any, app: Any, consumer: Any, **options: Any) -> Any:
+    """Celery's way to take a message, for messages of any shape.
 
-    A body of another shape would otherwise end the whole worker.
+    One that isn't Celery's is rejected with a line in the log; it would otherwise end the
+    whole worker.
     """
+    take: Callable[..., Any] = default(celery_task, app, consumer, **options)
 
-    def __init__(self, message: Any, *arguments: Any, **options: Any) -> None:
+    def take_checked(*arguments: Any, **options: Any) -> Any:
         try:
-            super().__init__(message, *arguments, **options)
+            return take(*arguments, **options)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise InvalidTaskError(f"it can't be read: {error}") from error
 
+    return take_checked
 
-class LedgerRequest(CheckedRequest):
+
+class LedgerRequest(Request):  # type: ignore[misc]  # Celery has no types
     """A message whose child of the pool is noted as gone the moment that it is seen.
 
     The reconciler would find out by itself when the lease runs out; this is sooner, and
