@@ -60,6 +60,21 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Break real processes and count what is lost and doubled: ``nox -s faults -- --list``."""
+    _install(session, "tests")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Ctrl-C: it ends servers and processes of its own, which takes longer than nox waits.
+    session.run(
+        "python",
+        "tests/faults/run.py",
+        *session.posargs,
+        interrupt_timeout=60,
+        terminate_timeout=60,
+    )
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Run the whole system without any server: ``nox -s demo``, ``nox -s demo -- --once``."""
     _install(session)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery.exceptions import InvalidTaskError, Terminated, WorkerLostError
+from celery.worker import state
 from celery.worker.request import Request
 from celery.worker.strategy import default
 
@@ -63,6 +64,8 @@ class LedgerRequest(Request):  # type: ignore[misc]  # Celery has no types
         pid = self.worker_pid
         if pid is None or pid == os.getpid():
             return
+        if self._already_cancelled or state.should_terminate is not None:
+            ending, reason = ProcessEnd.STOPPED, "Its worker was told to stop."
         # In a thread: this is the loop that talks with the broker.
         threading.Thread(
             target=_mark_gone, args=(self.app, pid, ending, reason), daemon=True

@@ -1,0 +1,187 @@
+"""A database that is down, locked, read-only or full."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+
+import psycopg
+
+from .catalogue import fault
+from .servers import MAX_CONNECTIONS, ROLE
+from .stage import Stage
+
+AREA = "database"
+POOL = 2
+
+
+def _crash(stage: Stage, seconds: float) -> None:
+    stage.postgresql.stop(signal.SIGQUIT)
+    stage.sleep(seconds)
+    stage.postgresql.start()
+
+
+@fault("database stopped mid-drain", area=AREA, extra=POOL)
+def stopped_mid_drain(stage: Stage) -> Iterator[None]:
+    """An immediate stop, like a crash, for 2 s."""
+    stage.load(24)
+    stage.start_all()
+    stage.wait_runs()
+    stage.wait_mid_drain()
+    _crash(stage, 2)
+    yield
+
+
+@fault("database stopped past the lease", area=AREA, extra=POOL)
+def stopped_past_lease(stage: Stage) -> Iterator[None]:
+    """An immediate stop for longer than the lease: nobody is dead, though nobody could say so."""
+    stage.load(24)
+    stage.start_all()
+    stage.wait_runs()
+    stage.wait_mid_drain()
+    _crash(stage, 6)
+    yield
+
+
+@fault("database stopped mid-launch", area=AREA, extra=POOL, settings={"TASKADMIN_PAGE_SIZE": 50})
+def stopped_mid_launch(stage: Stage) -> Iterator[None]:
+    """An immediate stop while pages are written, for 2 s."""
+    stage.add_tasks(900, "quick")
+    stage.start_all()
+    stage.wait(lambda: stage.count() >= 100, "some pages", seconds=45)
+    _crash(stage, 2)
+    stage.expect(
+        stage.value("SELECT true FROM taskadmin_launch WHERE state = 'opening'"),
+        "the launch was over before the database stopped",
+    )
+    yield
+
+
+@fault("database down at the tick", area=AREA)
+def down_at_the_tick(stage: Stage) -> Iterator[None]:
+    """Beat, launcher and worker start without a database, which comes later."""
+    stage.load(8, seconds=0.1)
+    stage.postgresql.stop(signal.SIGQUIT)
+    stage.beat()
+    roles = stage.launcher(), stage.worker()
+    stage.wait_ready(*roles)
+    stage.sleep(2)
+    stage.postgresql.start()
+    yield
+
+
+@fault("database restarted again and again", area=AREA, extra=3 * POOL)
+def restarted(stage: Stage) -> Iterator[None]:
+    """An immediate stop and a start, three times."""
+    stage.load(32)
+    stage.start_all()
+    stage.wait_runs()
+    stage.wait_mid_drain()
+    for _ in range(3):
+        _crash(stage, 0.2)
+        stage.sleep(0.8)
+    yield
+
+
+@fault("sessions terminated again and again", area=AREA, extra=8 * POOL)
+def terminated(stage: Stage) -> Iterator[None]:
+    """An administrator ends every session, eight times."""
+    stage.add_tasks(100, "quick")
+    stage.load(16)
+    stage.start_all()
+    stage.wait(lambda: stage.count() > 0, "the first runs")
+    for _ in range(8):
+        stage.terminate_backends()
+        stage.sleep(0.4)
+    yield
+
+
+@fault("results locked", area=AREA, extra=POOL)
+def locked(stage: Stage) -> Iterator[None]:
+    """An exclusive lock on the table of results: 12 s, in the short form 6 s."""
+    yield from _locked(stage, 6 if stage.short else 12)
+
+
+@fault("results locked for 30 s", area=AREA, extra=POOL, long=True)
+def locked_long(stage: Stage) -> Iterator[None]:
+    """An exclusive lock on the table of results, longer than any time-out."""
+    yield from _locked(stage, 30)
+
+
+def _locked(stage: Stage, seconds: float) -> Iterator[None]:
+    stage.load(24)
+    stage.start_all()
+    stage.wait_runs()
+    stage.wait_mid_drain()
+    with stage.postgresql.connect(stage.database) as connection, connection.transaction():
+        connection.execute("LOCK TABLE taskadmin_task_result IN ACCESS EXCLUSIVE MODE")
+        stage.sleep(seconds)
+    yield
+
+
+@fault("database read-only for a while", area=AREA, extra=POOL)
+def read_only(stage: Stage) -> Iterator[None]:
+    """As after a failover to a replica: every write is refused for 5 s."""
+    stage.load(24)
+    stage.start_all()
+    stage.wait_runs()
+    stage.wait_mid_drain()
+    stage.alter_database("SET default_transaction_read_only = on")
+    stage.terminate_backends()
+    stage.sleep(5)
+    stage.alter_database("SET default_transaction_read_only = off")
+    stage.terminate_backends()
+    yield
+
+
+@fault("connections exhausted", area=AREA, extra=POOL)
+def exhausted(stage: Stage) -> Iterator[None]:
+    """Somebody else takes every connection there is, for 5 s."""
+    stage.load(24)
+    stage.start_all()
+    stage.wait_runs()
+    stage.wait_mid_drain()
+    with contextlib.ExitStack() as taken:
+        for _ in range(3):  # what is ended at the end of a round is taken in the next
+            with contextlib.suppress(psycopg.OperationalError):
+                for _ in range(MAX_CONNECTIONS):
+                    taken.enter_context(
+                        contextlib.closing(stage.postgresql.connect("postgres", user=ROLE))
+                    )
+            stage.terminate_backends()
+        with contextlib.suppress(psycopg.OperationalError):
+            for _ in range(MAX_CONNECTIONS):
+                taken.enter_context(
+                    contextlib.closing(stage.postgresql.connect("postgres", user=ROLE))
+                )
+        stage.sleep(5)
+    yield
+
+
+@fault("migration mid-drain", area=AREA, extra=POOL)
+def migration(stage: Stage) -> Iterator[None]:
+    """A column is added and dropped while workers work."""
+    stage.load(24)
+    stage.start_all()
+    stage.wait_runs()
+    stage.wait_mid_drain()
+    stage.sql("ALTER TABLE taskadmin_task_result ADD COLUMN faults_column text DEFAULT 'x'")
+    stage.sleep(1)
+    stage.sql("ALTER TABLE taskadmin_task_result DROP COLUMN faults_column")
+    yield
+
+
+@fault("rows locked by somebody else", area=AREA, extra=POOL)
+def rows_locked(stage: Stage) -> Iterator[None]:
+    """Ten runs are locked in a transaction that stays open for 4 s."""
+    stage.load(24)
+    stage.start_all()
+    stage.wait_runs()
+    with stage.postgresql.connect(stage.database) as connection, connection.transaction():
+        connection.execute(
+            "SELECT id FROM taskadmin_task_result WHERE finished_at IS NULL"
+            " ORDER BY id DESC LIMIT 10 FOR UPDATE"
+        )
+        stage.sleep(4)
+    yield

@@ -1,0 +1,231 @@
+"""Plays faults, several at once, each lane over servers of its own."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+from taskadmin import migrations
+from taskadmin.migrations import Migrations
+from taskadmin.models import Models
+
+from .catalogue import FAULTS, Fault, NotHere, Unexpected
+from .servers import PostgresqlOfOurOwn, RabbitmqOfOurOwn
+from .stage import STOPPING, Stage, Verdict
+from .watch import WATCH
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One repetition to play."""
+
+    fault: Fault
+    repetition: int
+
+
+class Lane:
+    """A pair of servers, and one repetition at a time over it."""
+
+    def __init__(self, *, short: bool, seed: int | None = None) -> None:
+        self._short = short
+        self._seed = seed
+        self.postgresql = PostgresqlOfOurOwn()
+        try:
+            self.rabbitmq = RabbitmqOfOurOwn()
+        except BaseException:
+            self.postgresql.close()
+            raise
+        try:
+            self.template = self._migrated()
+        except BaseException:
+            self.close()
+            raise
+
+    def _migrated(self) -> str:
+        """A database with taskadmin's tables, an author and the log of what happens to runs."""
+        name = self.postgresql.create()
+        app = Flask("faults_template")
+        app.config["SQLALCHEMY_DATABASE_URI"] = self.postgresql.url.set(database=name)
+        db = SQLAlchemy(app)
+        Models().init_app(app, db=db)
+        Migrations().init_app(app)
+        migrations.upgrade(app)
+        with app.app_context():
+            db.engine.dispose()
+        with self.postgresql.connect(name) as connection:
+            connection.execute(
+                "INSERT INTO taskadmin_user (username, username_key, session_nonce, created_at)"
+                " VALUES ('author', 'author', 'nonce', now())"
+            )
+            connection.execute(WATCH)
+        return name
+
+    def heal(self) -> None:
+        """Start servers that a broken scenario left down."""
+        if not self.rabbitmq.answers():
+            self.rabbitmq.kill()
+            self.rabbitmq.start()
+        try:
+            self.postgresql.connect("postgres").close()
+        except Exception:  # noqa: BLE001 - whatever it is, it isn't up
+            self.postgresql.start()
+
+    def play(self, turn: Turn) -> Verdict:
+        """Play one repetition and judge it."""
+        verdict = Verdict(turn.fault.name, turn.repetition)
+        begun = time.monotonic()
+        stage: Stage | None = None
+        try:
+            self.heal()
+            stage = Stage(
+                turn.fault,
+                self.postgresql,
+                self.rabbitmq,
+                self.template,
+                short=self._short,
+                seed=self._seed,
+            )
+            _play(stage, verdict)
+        except NotHere as missing:
+            if os.environ.get("CI") == "true":
+                verdict.problems.append(str(missing))
+            else:
+                verdict.skipped = str(missing)
+        except Exception:  # noqa: BLE001 - a broken scenario must not end the others
+            verdict.problems.append(traceback.format_exc())
+        finally:
+            if stage is not None:
+                if not verdict.good:
+                    verdict.logs = stage.tail()
+                    stage.keep(verdict)
+                stage.close()
+            verdict.seconds = time.monotonic() - begun
+        return verdict
+
+    def close(self) -> None:
+        """End both servers."""
+        self.rabbitmq.close()
+        self.postgresql.close()
+
+
+def _play(stage: Stage, verdict: Verdict) -> None:
+    scenario = stage.fault.scenario(stage)
+    finished = False
+    try:
+        next(scenario)
+        stage.fault_ended = stage.fault_ended or time.time()
+        stage.finish()
+        # A second record or a second execution would come now.
+        time.sleep(0.5)
+        next(scenario, None)
+        finished = True
+    except Unexpected as problem:
+        verdict.problems.append(str(problem))
+    finally:
+        stage.end_processes()
+    try:
+        stage.judge(verdict)
+    except Exception:
+        if finished:
+            raise
+        verdict.problems.append(traceback.format_exc())
+
+
+def turns(faults: Sequence[Fault], repeat: int) -> list[Turn]:
+    """Every fault once, then every fault again: what is cut short has seen each area."""
+    areas: dict[str, list[Fault]] = {}
+    for fault in faults:
+        areas.setdefault(fault.area, []).append(fault)
+    in_turn: list[Fault] = []
+    while any(areas.values()):
+        in_turn += [group.pop(0) for group in areas.values() if group]
+    return [Turn(fault, number + 1) for number in range(repeat) for fault in in_turn]
+
+
+class Show:
+    """Lanes at work on one list of turns."""
+
+    def __init__(
+        self, plan: Sequence[Turn], *, lanes: int, short: bool, budget_seconds: float | None
+    ) -> None:
+        self._plan: queue.SimpleQueue[Turn] = queue.SimpleQueue()
+        for turn in plan:
+            self._plan.put(turn)
+        self._lanes = max(1, min(lanes, len(plan)))
+        self._short = short
+        self._budget_seconds = budget_seconds
+        self._longest = 15.0
+        self._print = threading.Lock()
+        self.verdicts: list[Verdict] = []
+        self.broken: list[BaseException] = []
+        self.versions = ("?", "?")
+
+    def run(self, say: Callable[[str], None]) -> None:
+        """Play everything; returns when all lanes have ended."""
+        self._begun = time.monotonic()
+        threads = [
+            threading.Thread(target=self._lane, args=(say,), name=f"lane {number + 1}")
+            for number in range(self._lanes)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.2)
+        except BaseException:
+            # Who asks twice is heard once: the second time would cut the removing short.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            STOPPING.set()
+            say("Ending; what was started is being removed.")
+            for thread in threads:
+                thread.join()
+            raise
+
+    def _lane(self, say: Callable[[str], None]) -> None:
+        lane: Lane | None = None
+        try:
+            lane = Lane(short=self._short)
+            self.versions = (lane.postgresql.version(), lane.rabbitmq.version())
+            while not STOPPING.is_set() and not self._out_of_time():
+                try:
+                    turn = self._plan.get_nowait()
+                except queue.Empty:
+                    return
+                verdict = lane.play(turn)
+                if STOPPING.is_set():
+                    return
+                self._longest = max(self._longest, min(verdict.seconds, 30.0))
+                with self._print:
+                    self.verdicts.append(verdict)
+                    say(verdict.line())
+                    for problem in verdict.problems:
+                        say(f"     {problem}")
+                    if not verdict.good and verdict.logs:
+                        say(verdict.logs)
+        except BaseException as problem:  # noqa: BLE001 - told by the main thread
+            self.broken.append(problem)
+        finally:
+            if lane is not None:
+                lane.close()
+
+    def _out_of_time(self) -> bool:
+        if self._budget_seconds is None:
+            return False
+        return time.monotonic() - self._begun + self._longest > self._budget_seconds
+
+
+def chosen(only: Sequence[str], *, short: bool) -> list[Fault]:
+    """The faults whose name contains one of *only*; all without any."""
+    found = [fault for fault in FAULTS if not only or any(text in fault.name for text in only)]
+    return [fault for fault in found if not (short and fault.long)]

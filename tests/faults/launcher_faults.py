@@ -1,0 +1,222 @@
+"""Launchers that are killed or stopped at every step of a launch, and doubled ones."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+from .catalogue import fault
+from .stage import LAUNCH_QUEUE, OWNERSHIP_SECONDS, RUNS_QUEUE, Stage
+
+AREA = "launcher"
+TICK = "taskadmin.tick"
+MANY = 300
+
+
+def _many(stage: Stage, count: int = MANY) -> None:
+    """More tasks than one page holds."""
+    stage.add_tasks(count - 10, "quick")
+    stage.add_tasks(10, "steady")
+
+
+def _killed_at(
+    stage: Stage, when: str, match: str, *, count: int = 1, tasks: int = MANY
+) -> Iterator[None]:
+    """Let a launcher kill itself at a breakpoint, and start another."""
+    _many(stage, tasks)
+    point = stage.breakpoint(when, match, count=count)
+    launcher = stage.launcher(FAULTS_BREAKPOINT=point)
+    stage.worker()
+    stage.beat()
+    stage.wait(lambda: not launcher.alive(), "the launcher's end at its breakpoint", seconds=45)
+    stage.expect(stage.breakpoint_met(), f"the launcher ended before it:\n{launcher.text()}")
+    stage.launcher("second")
+    yield
+
+
+_PAGES = {"TASKADMIN_PAGE_SIZE": 50}
+
+
+@fault("launcher killed before the launch's commit", area=AREA)
+def before_launch_commit(stage: Stage) -> Iterator[None]:
+    """Nothing is left of the launch; the next tick opens the slot."""
+    yield from _killed_at(stage, "commit", "INSERT INTO taskadmin_launch", tasks=50)
+
+
+@fault("launcher killed after the launch's commit", area=AREA)
+def after_launch_commit(stage: Stage) -> Iterator[None]:
+    """A launch without runs is left; another launcher takes it."""
+    yield from _killed_at(stage, "committed", "INSERT INTO taskadmin_launch", tasks=50)
+
+
+@fault("launcher killed before a page's commit", area=AREA, settings=_PAGES)
+def before_page_commit(stage: Stage) -> Iterator[None]:
+    """In the second page of six, with its runs written, but not committed."""
+    yield from _killed_at(stage, "commit", "INSERT INTO taskadmin_task_result", count=2)
+
+
+@fault("launcher killed between commit and publish", area=AREA, settings=_PAGES)
+def between_commit_and_publish(stage: Stage) -> Iterator[None]:
+    """In the second page of six, with its runs committed and none sent."""
+    yield from _killed_at(stage, "committed", "INSERT INTO taskadmin_task_result", count=2)
+
+
+@fault("launcher killed half-way through publishing", area=AREA, settings=_PAGES)
+def half_way(stage: Stage) -> Iterator[None]:
+    """In the third page of six, with some of its runs sent."""
+    yield from _killed_at(stage, "publish", RUNS_QUEUE, count=120)
+
+
+@fault("launcher killed before its cursor moves", area=AREA, settings=_PAGES)
+def before_cursor(stage: Stage) -> Iterator[None]:
+    """With a page's runs sent, which isn't noted yet: they are sent twice."""
+    yield from _killed_at(stage, "statement", "UPDATE taskadmin_launch.*published_id", count=2)
+
+
+@fault("launcher killed before it notes the end", area=AREA, settings=_PAGES)
+def before_published(stage: Stage) -> Iterator[None]:
+    """With everything sent, before the launch is called published."""
+    yield from _killed_at(stage, "statement", "UPDATE taskadmin_launch.*published_at", tasks=100)
+
+
+@fault("launcher killed at random moments", area=AREA, settings={"TASKADMIN_PAGE_SIZE": 25})
+def at_random(stage: Stage) -> Iterator[None]:
+    """Kill -9 three times while it launches, each time followed by a restart."""
+    _many(stage, 600)
+    launcher = stage.launcher()
+    stage.worker()
+    stage.beat()
+    for _ in range(3):
+        stage.wait_ready(launcher)
+        stage.sleep(stage.random.uniform(0.0, 0.8))
+        launcher.kill()
+        launcher.start()
+    yield
+
+
+def _stopped_at(stage: Stage, when: str, match: str, *, count: int, seconds: float) -> None:
+    """Let a launcher stop itself, let another one do the launch, and continue the first."""
+    _many(stage)
+    point = stage.breakpoint(when, match, count=count, action="stop")
+    launcher = stage.launcher("stopped", FAULTS_BREAKPOINT=point)
+    stage.worker()
+    stage.beat()
+    stage.wait(stage.breakpoint_met, "the launcher's stop at its breakpoint", seconds=45)
+    second = stage.launcher("second")
+    stage.wait_ready(second)
+    stage.sleep(seconds)
+    launcher.send(signal.SIGCONT)
+
+
+@fault("launcher stopped past its ownership", area=AREA, settings=_PAGES)
+def stopped_past_ownership(stage: Stage) -> Iterator[None]:
+    """SIGSTOP in the middle of publishing; when it goes on, another one has done its work."""
+    _stopped_at(stage, "publish", RUNS_QUEUE, count=70, seconds=OWNERSHIP_SECONDS + 3)
+    yield
+
+
+@fault(
+    "launcher stopped inside a transaction",
+    area=AREA,
+    settings=_PAGES,
+    long=True,
+    deadline_seconds=90,
+)
+def stopped_in_transaction(stage: Stage) -> Iterator[None]:
+    """SIGSTOP with locks held; the database ends its transaction, another launcher goes on."""
+    _stopped_at(stage, "commit", "INSERT INTO taskadmin_task_result", count=2, seconds=40)
+    yield
+
+
+@fault("two beats", area=AREA)
+def two_beats(stage: Stage) -> Iterator[None]:
+    """Every tick is sent twice."""
+    stage.load(24, seconds=0.1)
+    stage.beat("beat2")
+    stage.start_all()
+    stage.wait_runs()
+    yield
+    stage.expect(
+        stage.value("SELECT count(*) FROM taskadmin_launch") == 1, "there are two launches"
+    )
+
+
+@fault("two launchers at a barrier", area=AREA, settings=_PAGES)
+def two_launchers(stage: Stage) -> Iterator[None]:
+    """Both wait for a lock on the table of launches, and go on at the same moment."""
+    _many(stage)
+    launchers = stage.launcher(), stage.launcher("second")
+    stage.worker()
+    with stage.postgresql.connect(stage.database) as connection, connection.transaction():
+        connection.execute("LOCK TABLE taskadmin_launch IN ACCESS EXCLUSIVE MODE")
+        stage.wait_ready(*launchers)
+        stage.send(TICK, [], LAUNCH_QUEUE, times=2)
+        stage.wait(lambda: _waiting(stage) >= 2, "two launchers at the lock")
+    stage.beat()
+    yield
+    stage.expect(
+        stage.value("SELECT count(*) FROM taskadmin_launch") == 1, "there are two launches"
+    )
+
+
+def _waiting(stage: Stage) -> int:
+    """Sessions that wait for a lock."""
+    return int(
+        stage.value(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    )
+
+
+@fault("launch message twice", area=AREA)
+def message_twice(stage: Stage) -> Iterator[None]:
+    """The mission's entry, delivered twice, to two launchers."""
+    yield from _messages(stage, 2)
+
+
+@fault("launch message twenty times", area=AREA)
+def message_twenty_times(stage: Stage) -> Iterator[None]:
+    """The mission's entry, delivered twenty times, to two launchers."""
+    yield from _messages(stage, 20)
+
+
+def _messages(stage: Stage, times: int) -> Iterator[None]:
+    stage.load(24, seconds=0.1)
+    launchers = stage.launcher(), stage.launcher("second")
+    stage.worker()
+    stage.wait_ready(*launchers)
+    stage.send("taskadmin.launch_tasks", [], LAUNCH_QUEUE, times=times)
+    stage.wait_runs()
+    stage.beat()
+    yield
+    stage.expect(
+        stage.value("SELECT count(*) FROM taskadmin_launch") == 1, "there are two launches"
+    )
+
+
+@fault("launcher is sent TERM in a launch", area=AREA, settings=_PAGES)
+def term(stage: Stage) -> Iterator[None]:
+    """A launcher that is told to end while it publishes, and replaced."""
+    _many(stage, 600)
+    launcher = stage.launcher()
+    stage.worker()
+    stage.beat()
+    stage.wait(lambda: stage.count() >= 100, "some pages", seconds=45)
+    launcher.send(signal.SIGTERM)
+    launcher.wait(15)
+    stage.launcher("second")
+    yield
+
+
+@fault("every process killed at once", area=AREA, extra=2)
+def all_killed(stage: Stage) -> Iterator[None]:
+    """Kill -9 of beat, launcher and worker in the middle, then a start of all three."""
+    stage.load()
+    everyone = stage.start_all()
+    stage.wait_mid_drain()
+    for role in everyone:
+        role.send_group(signal.SIGKILL)
+    for role in everyone:
+        role.start()
+    yield

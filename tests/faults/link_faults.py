@@ -1,0 +1,129 @@
+"""Links that are half-open, slow or broken, by a proxy between a process and its server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .catalogue import fault
+from .stage import Stage
+
+AREA = "link"
+POOL = 2
+
+
+@fault("half-open link worker–broker", area=AREA, extra=POOL)
+def half_open_worker(stage: Stage) -> Iterator[None]:
+    """The worker's connection passes nothing any more, and nobody tells it."""
+    stage.load(24)
+    stage.beat()
+    launcher = stage.launcher()
+    proxy = stage.proxy_broker()
+    worker = stage.worker()
+    stage.wait_ready(launcher, worker)
+    stage.wait_mid_drain()
+    proxy.half_open()
+    yield
+
+
+@fault("half-open link launcher–broker", area=AREA, settings={"TASKADMIN_PAGE_SIZE": 50})
+def half_open_launcher(stage: Stage) -> Iterator[None]:
+    """The launcher's connections pass nothing any more while it sends."""
+    stage.add_tasks(600, "quick")
+    stage.beat()
+    worker = stage.worker()
+    proxy = stage.proxy_broker()
+    launcher = stage.launcher()
+    stage.wait_ready(launcher, worker)
+    stage.wait(lambda: stage.count() >= 50, "the first page")
+    proxy.half_open()
+    yield
+
+
+@fault("half-open link beat–broker", area=AREA)
+def half_open_beat(stage: Stage) -> Iterator[None]:
+    """Beat's connection passes nothing any more, before the first launch."""
+    stage.load(8, seconds=0.1)
+    proxy = stage.proxy_broker()
+    beat = stage.beat()
+    stage.wait(lambda: proxy.links() > 0 and "Sending due task" in beat.text(), "beat's first tick")
+    proxy.half_open()
+    stage.broker_port = None
+    launcher, worker = stage.launcher(), stage.worker()
+    stage.wait_ready(launcher, worker)
+    # What was sent before the link broke would launch the slot.
+    stage.launches = 1
+    yield
+
+
+@fault(
+    "slow link to the broker",
+    area=AREA,
+    extra=POOL,
+    # The suite's 2 s are too short for a launcher that is busy sending.
+    settings={"CELERY": {"broker_heartbeat": 10}},
+)
+def slow_broker(stage: Stage) -> Iterator[None]:
+    """Every piece of data is held back for 20 ms, both ways, for everyone."""
+    stage.load(12, seconds=0.1)
+    proxy = stage.proxy_broker()
+    launcher, worker = stage.launcher(), stage.worker()
+    stage.wait_ready(launcher, worker)
+    proxy.slow(0.02)
+    stage.beat()
+    stage.wait_mid_drain(2)
+    yield
+
+
+@fault("broker links reset again and again", area=AREA, extra=5 * POOL)
+def broker_resets(stage: Stage) -> Iterator[None]:
+    """A TCP reset of every connection to the broker, five times."""
+    stage.add_tasks(100, "quick")
+    stage.load(16)
+    proxy = stage.proxy_broker()
+    stage.start_all()
+    stage.wait(lambda: stage.count() > 0, "the first runs")
+    for _ in range(5):
+        proxy.reset()
+        stage.sleep(0.7)
+    yield
+
+
+@fault("half-open link worker–database", area=AREA, extra=POOL)
+def half_open_database(stage: Stage) -> Iterator[None]:
+    """The worker's sessions pass nothing for 5 s; then the system gives them up with a reset."""
+    stage.load(24)
+    stage.beat()
+    launcher = stage.launcher()
+    proxy = stage.proxy_database()
+    worker = stage.worker()
+    stage.wait_ready(launcher, worker)
+    stage.wait_mid_drain()
+    proxy.half_open()
+    stage.sleep(5)
+    proxy.reset(frozen_only=True)
+    yield
+
+
+@fault("slow link to the database", area=AREA)
+def slow_database(stage: Stage) -> Iterator[None]:
+    """Every piece of data is held back for 20 ms, both ways, for everyone."""
+    stage.load(12, seconds=0.1)
+    proxy = stage.proxy_database()
+    proxy.slow(0.02)
+    stage.start_all()
+    stage.wait_mid_drain(2)
+    yield
+
+
+@fault("database links reset again and again", area=AREA, extra=5 * POOL)
+def database_resets(stage: Stage) -> Iterator[None]:
+    """A TCP reset of every session, five times."""
+    stage.add_tasks(100, "quick")
+    stage.load(16)
+    proxy = stage.proxy_database()
+    stage.start_all()
+    stage.wait(lambda: stage.count() > 0, "the first runs")
+    for _ in range(5):
+        proxy.reset()
+        stage.sleep(0.7)
+    yield

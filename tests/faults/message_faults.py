@@ -1,0 +1,294 @@
+"""Messages that come twice, make no sense or mean nothing any more."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterator
+
+from .catalogue import fault
+from .roles import Role
+from .stage import RUNS_QUEUE, Stage, celery_headers
+
+AREA = "message"
+
+
+def _launched(stage: Stage) -> Role:
+    """Launch without a worker: all messages wait."""
+    stage.beat()
+    launcher = stage.launcher()
+    stage.wait_runs(45)
+    return launcher
+
+
+@fault("every run message twice", area=AREA)
+def twice(stage: Stage) -> Iterator[None]:
+    """A second message for each run, behind the first ones."""
+    stage.load(16, seconds=0.1)
+    _launched(stage)
+    task = _task_name(stage)
+    for run in stage.open_runs():
+        stage.send(task, run, RUNS_QUEUE)
+    stage.worker()
+    yield
+
+
+@fault("run message twice, concurrently", area=AREA)
+def concurrently(stage: Stage) -> Iterator[None]:
+    """Both messages of a run are taken at the same moment by two processes."""
+    stage.add_tasks(6, "steady", seconds=0.5)
+    stage.add_tasks(6, "quick", seconds=0.5)
+    # A run whose start isn't recorded may be executed by both; one of them is recorded.
+    stage.extra = 6
+    _launched(stage)
+    task = _task_name(stage)
+    with stage.broker() as channel:
+        channel.queue_purge(RUNS_QUEUE)
+    for run in stage.open_runs():
+        stage.send(task, run, RUNS_QUEUE, times=2)
+    stage.worker()
+    yield
+
+
+@fault("run messages of finished runs", area=AREA)
+def finished(stage: Stage) -> Iterator[None]:
+    """Messages that come when their runs are recorded change nothing."""
+    stage.load(8, seconds=0.05)
+    _launched(stage)
+    task, runs = _task_name(stage), stage.open_runs()
+    worker = stage.worker()
+    stage.wait(lambda: stage.finished() == len(runs), "the end of every run", seconds=45)
+    for run in runs:
+        stage.send(task, run, RUNS_QUEUE, times=3)
+    yield
+    stage.wait(lambda: not stage.all_messages(RUNS_QUEUE), "an empty queue")
+    stage.expect(worker.alive(), "the worker ended")
+
+
+def _task_name(stage: Stage) -> str:
+    """Name of the Celery task that runs of the suite's jobs are sent with."""
+    return stage.run_task_name()
+
+
+def _between_good_ones(stage: Stage) -> Role:
+    """A worker that works, with a launch to drain behind what is sent next."""
+    stage.load(8, seconds=0.05)
+    worker, launcher = stage.worker(), stage.launcher()
+    stage.wait_ready(worker, launcher)
+    return worker
+
+
+def _still_alive(stage: Stage, worker: Role) -> None:
+    stage.expect(worker.alive(), f"the worker ended with {worker.process.poll()}")
+    stage.wait(lambda: not stage.ready_messages(RUNS_QUEUE), "an empty queue", seconds=15)
+    stage.expect("Traceback" not in worker.text() or worker.alive(), "the worker died of a message")
+
+
+def _bodies(stage: Stage, *bodies: bytes) -> Iterator[None]:
+    """Send each body as a run's message, with Celery's headers and without any."""
+    worker = _between_good_ones(stage)
+    task = stage.run_task_name()
+    for body in bodies:
+        stage.send_raw(body, RUNS_QUEUE, headers=lambda: celery_headers(task))
+        stage.send_raw(body, RUNS_QUEUE)
+    stage.beat()
+    yield
+    _still_alive(stage, worker)
+
+
+@fault("messages that are no JSON", area=AREA)
+def undecodable(stage: Stage) -> Iterator[None]:
+    """Empty, cut off, not UTF-8, with a NUL."""
+    yield from _bodies(stage, b"", b"{", b"\xff\xfe", b"[[1, 2], {}, {}]\0")
+
+
+@fault("messages of another shape", area=AREA)
+def other_shape(stage: Stage) -> Iterator[None]:
+    """JSON that isn't [args, kwargs, embed]: Celery 5.7 itself ends with an unrecoverable error."""
+    yield from _bodies(stage, b"[]", b"{}", b'{"id": 1}', b"1", b'"text"', b"[1, 2, 3, 4]")
+
+
+@fault("message whose body is null", area=AREA)
+def null(stage: Stage) -> Iterator[None]:
+    """Celery 5.7 itself ends with an unrecoverable error."""
+    yield from _bodies(stage, b"null")
+
+
+@fault("malformed messages", area=AREA)
+def malformed(stage: Stage) -> Iterator[None]:
+    """Too few and too many arguments, ids and times that are none."""
+    yield from _bodies(
+        stage,
+        b"[[], {}, {}]",
+        b"[[1], {}, {}]",
+        b"[[1, 2, 3, 4], {}, {}]",
+        b"[[1, 2], {}, null]",
+        b'[["1; DROP TABLE taskadmin_task", "now"], {}, {}]',
+        b'[[9223372036854775808, "2026-01-01T00:00:00+00:00"], {}, {}]',
+        b'[[-1, "2026-01-01T00:00:00"], {}, {}]',
+        b'[[1, "\\u0000"], {}, {}]',
+        b'[[null, null], {"a": 1}, {}]',
+        b'[[1e400, "0001-01-01T00:00:00+23:59"], {}, {}]',
+        b'[[[[[]]], {"a": {}}], {}, {}]',
+    )
+
+
+@fault("messages of unknown Celery tasks", area=AREA)
+def unknown(stage: Stage) -> Iterator[None]:
+    """Names that no worker knows."""
+    worker = _between_good_ones(stage)
+    for name in ("taskadmin.no_such_task", "os.system", "", "x" * 5000):
+        stage.send(name, [1, "2026-01-01T00:00:00+00:00"], RUNS_QUEUE)
+    stage.beat()
+    yield
+    _still_alive(stage, worker)
+
+
+class _Exploit:
+    """What a pickled message could do: this one would write a file."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (self._path, "w")
+
+
+@fault("pickled messages", area=AREA)
+def pickled(stage: Stage) -> Iterator[None]:
+    """Messages that would execute code are refused."""
+    worker = _between_good_ones(stage)
+    task = stage.run_task_name()
+    proof = stage.folder / "proof"
+    body = pickle.dumps(([_Exploit(str(proof))], {}, {}))
+    for encoding in ("binary", "utf-8"):
+        stage.send_raw(
+            body,
+            RUNS_QUEUE,
+            headers=lambda: celery_headers(task),
+            content_type="application/x-python-serialize",
+            content_encoding=encoding,
+        )
+    stage.beat()
+    yield
+    _still_alive(stage, worker)
+    stage.expect(not proof.exists(), "a pickled message was executed")
+
+
+@fault("oversized messages", area=AREA)
+def oversized(stage: Stage) -> Iterator[None]:
+    """Three messages of 5 MB."""
+    worker = _between_good_ones(stage)
+    task = stage.run_task_name()
+    body = json.dumps([["x" * 5_000_000, "y"], {}, {}]).encode()
+    stage.send_raw(body, RUNS_QUEUE, times=3, headers=lambda: celery_headers(task))
+    stage.beat()
+    yield
+    _still_alive(stage, worker)
+
+
+@fault("messages of runs that don't exist", area=AREA)
+def strangers(stage: Stage) -> Iterator[None]:
+    """Ids of no run, and ids of runs with another due time."""
+    stage.load(8, seconds=0.05)
+    _launched(stage)
+    task = stage.run_task_name()
+    for run_id, _ in stage.open_runs():
+        stage.send(task, [run_id, "2001-01-01T00:00:00+00:00"], RUNS_QUEUE)
+    stage.send(task, [10**12, "2001-01-01T00:00:00+00:00"], RUNS_QUEUE)
+    worker = stage.worker()
+    yield
+    _still_alive(stage, worker)
+
+
+@fault("task deleted between launch and run", area=AREA)
+def deleted(stage: Stage) -> Iterator[None]:
+    """Its run isn't executed; the others are."""
+    kept = stage.add_tasks(6, "quick")
+    gone = [*stage.add_tasks(3, "quick"), *stage.add_tasks(3, "steady")]
+    kept += stage.add_tasks(6, "steady")
+    _launched(stage)
+    stage.sql("DELETE FROM taskadmin_task WHERE id = ANY(%s)", gone)
+    stage.worker()
+    yield
+    stage.expect(
+        not {f"m{7 + place:05}" for place in range(6)} & {m for m, _, _ in stage.executions()},
+        "a run of a deleted task was executed",
+    )
+
+
+@fault("task deleted while its run is executed", area=AREA)
+def deleted_while_running(stage: Stage) -> Iterator[None]:
+    """The job ends with nowhere to record it; the others go on."""
+    gone = stage.add_tasks(1, "steady", seconds=2.0) + stage.add_tasks(1, "quick", seconds=2.0)
+    stage.extra = 2  # their rows are gone, their executions aren't
+    stage.load(8, seconds=0.05)
+    _launched(stage)
+    worker = stage.worker()
+    stage.wait(lambda: len(stage.executions()) >= 2, "both long jobs under way", seconds=45)
+    stage.sql("DELETE FROM taskadmin_task WHERE id = ANY(%s)", gone)
+    yield
+    stage.expect(worker.alive(), "the worker ended")
+
+
+@fault("task edited between launch and run", area=AREA)
+def edited(stage: Stage) -> Iterator[None]:
+    """Its run uses the arguments of the launch."""
+    stage.add_tasks(6, "quick")
+    stage.add_tasks(6, "steady")
+    _launched(stage)
+    stage.sql('UPDATE taskadmin_task SET params = \'{"marker": "edited"}\', version = version + 1')
+    stage.worker()
+    yield
+    stage.expect(
+        "edited" not in {marker for marker, _, _ in stage.executions()},
+        "a run used arguments that came after its launch",
+    )
+
+
+@fault("task of an unknown job", area=AREA)
+def unknown_job(stage: Stage) -> Iterator[None]:
+    """Its run is recorded with the reason; the others are executed."""
+    stage.load(8, seconds=0.05)
+    stage.add_tasks(2, "no_such_job")
+    for number in (stage._made - 1, stage._made):
+        stage.ends[f"m{number:05}"] = ("skipped", None)
+    stage.start_all()
+    stage.wait_runs()
+    yield
+    reasons = stage.sql(
+        "SELECT DISTINCT coalesce(reason, error) FROM taskadmin_task_result"
+        " WHERE job = 'no_such_job'"
+    )
+    stage.expect(
+        len(reasons) == 1 and "no_such_job" in str(reasons[0][0]), f"the reason is {reasons}"
+    )
+
+
+@fault("job that the worker doesn't know", area=AREA)
+def unknown_to_worker(stage: Stage) -> Iterator[None]:
+    """A run of a job that was there at the launch and isn't any more is failed with the reason."""
+    stage.load(8, seconds=0.05)
+    _launched(stage)
+    marker = stage.value(
+        "UPDATE taskadmin_task_result SET job = 'renamed' WHERE id = ("
+        "SELECT min(id) FROM taskadmin_task_result WHERE job = 'steady')"
+        " RETURNING task_params ->> 'marker'"
+    )
+    stage.ends[marker] = ("failed", None)
+    stage.worker()
+    yield
+    error = stage.value("SELECT error FROM taskadmin_task_result WHERE job = 'renamed'")
+    stage.expect("renamed" in str(error), f"the error is {error}")
+
+
+@fault("arguments that don't fit the job", area=AREA)
+def bad_arguments(stage: Stage) -> Iterator[None]:
+    """A run whose arguments the job refuses is failed with the reason."""
+    stage.load(8, seconds=0.05)
+    stage.add_tasks(2, "steady", seconds="long")
+    for number in (stage._made - 1, stage._made):
+        stage.ends[f"m{number:05}"] = ("failed", "ValidationError")
+    stage.start_all()
+    stage.wait_runs()
+    yield
