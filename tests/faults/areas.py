@@ -7,5 +7,6 @@ from . import (  # noqa: F401 - each adds its faults
     launcher_faults,
     link_faults,
     message_faults,
+    page_faults,
     worker_faults,
 )

@@ -551,7 +551,10 @@ class Stage:
         verdict.lost = self._unfinished()
         if not self._last_launch:
             verdict.lost = int(self.value("SELECT count(*) FROM taskadmin_task WHERE enabled"))
-        verdict.runs = len(rows)
+        # Runs of a slot that began after the end may still be open.
+        verdict.runs = sum(
+            row[6] <= self._last_launch or row[1] not in ("queued", "running") for row in rows
+        )
         self._judge_doubled(verdict)
         self._judge_slots(verdict)
         self._judge_ends(verdict, judged)

@@ -42,6 +42,7 @@ class Publisher:
         self._celery = celery
         self._connection: Connection = quick_connection(celery, timeout_seconds=timeout_seconds)
         self._producer: Producer | None = None
+        self._broken = False
 
     def __enter__(self) -> Self:
         return self
@@ -52,6 +53,9 @@ class Publisher:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._broken:
+            # Without a word of goodbye: the broker wouldn't answer that in time either.
+            self._connection.collect(socket_timeout=0.1)
         self._connection.release()
 
     def send(self, runs: Sequence[UnsentRun]) -> None:
@@ -110,6 +114,7 @@ class Publisher:
         try:
             yield
         except broker_errors(self._connection) as error:
+            self._broken = True
             # In an alarm the broker's error has no text.
             raise BrokerUnavailable(
                 f"The broker at {self._connection.as_uri()} can't be reached"
