@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from flask import Flask, g
 from flask_login import AnonymousUserMixin
 from sqlalchemy.orm import make_transient_to_detached
 
+from services.processes import wait_for
 from taskadmin import ConfigurationError
 from taskadmin.models import User
 from taskadmin_site import log_setup, request_id
@@ -267,28 +269,30 @@ COMMANDS = {
 
 
 @pytest.fixture(params=COMMANDS)
-def output(request: pytest.FixtureRequest, environment: dict[str, str]) -> str:
+def output(request: pytest.FixtureRequest, environment: dict[str, str], tmp_path: Path) -> str:
     """What a command writes while neither database nor broker is there."""
     nowhere = {"POSTGRES_HOST": "127.0.0.1:1", "RABBITMQ_HOST": "127.0.0.1:1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", *COMMANDS[request.param]],
-        env={
-            **os.environ,
-            **environment,
-            **nowhere,
-            "FLASK_APP": "taskadmin_site",
-            "LOG_LEVEL": "DEBUG",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    written = tmp_path / "output"
+    with written.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *COMMANDS[request.param]],
+            env={
+                **os.environ,
+                **environment,
+                **nowhere,
+                "FLASK_APP": "taskadmin_site",
+                "LOG_LEVEL": "DEBUG",
+            },
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
     try:
-        written, _ = process.communicate(timeout=4)
+        wait_for(lambda: process.poll() is not None or written.stat().st_size, what="a line")
+        process.wait(timeout=3)
     except subprocess.TimeoutExpired:  # the worker goes on trying
         process.kill()
-        written, _ = process.communicate()
-    return written
+        process.wait()
+    return written.read_text()
 
 
 def test_no_secret_is_ever_written(output: str, environment: dict[str, str]) -> None:
