@@ -32,6 +32,10 @@ class Turn:
     repetition: int
 
 
+#: Alembic keeps what it works on in globals of its own: one upgrade at a time in a process.
+_MIGRATING = threading.Lock()
+
+
 class Lane:
     """A pair of servers, and one repetition at a time over it."""
 
@@ -58,7 +62,8 @@ class Lane:
         db = SQLAlchemy(app)
         Models().init_app(app, db=db)
         Migrations().init_app(app)
-        migrations.upgrade(app)
+        with _MIGRATING:
+            migrations.upgrade(app)
         with app.app_context():
             db.engine.dispose()
         with self.postgresql.connect(name) as connection:
