@@ -27,7 +27,7 @@ SECONDS = 2.0
 PASSWORD = "a password for the suite"
 
 
-@fault("run now while the broker is down", area=AREA)
+@fault("run now while the broker is down", area=AREA, long=True)
 def down(stage: Stage) -> Iterator[None]:
     """Its port refuses; pages answer, the run is queued, and sent after the restart."""
     _begin(stage)
@@ -39,7 +39,7 @@ def down(stage: Stage) -> Iterator[None]:
     _one_by_hand(stage)
 
 
-@fault("run now while the broker never answers", area=AREA)
+@fault("run now while the broker never answers", area=AREA, long=True)
 def silent(stage: Stage) -> Iterator[None]:
     """Something accepts the web process's connection and says nothing; the launcher sends the run."""
     _begin(stage)
@@ -51,7 +51,7 @@ def silent(stage: Stage) -> Iterator[None]:
     _one_by_hand(stage)
 
 
-@fault("run now in a memory alarm", area=AREA)
+@fault("run now in a memory alarm", area=AREA, long=True)
 def alarm(stage: Stage) -> Iterator[None]:
     """The broker takes the message and doesn't confirm it."""
     _begin(stage)

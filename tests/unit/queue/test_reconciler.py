@@ -197,6 +197,24 @@ def test_a_turn_ends_in_time_and_asks_for_the_next(
     assert messages(celery, LAUNCH_QUEUE) == []
 
 
+def test_a_launcher_that_is_told_to_stop_gives_its_launch_back(
+    session: Session, celery: Celery, make_task: MakeTask
+) -> None:
+    """After the page it is at: another one goes on at once, not when the ownership runs out."""
+    for _ in range(5):
+        make_task()
+    asked = iter([False, False, False, True, True, True])
+
+    turn = run_turn(session, celery, DAY, stopping=lambda: next(asked, True))
+
+    assert (turn.opened, turn.finished) == (1, 0)
+    assert 0 < turn.sent < 5
+    session.expire_all()
+    assert session.scalar(select(Launch.owner)) is None
+    assert run_turn(session, celery, DAY).finished == 1
+    assert sorted(sent(celery)) == list(range(1, 6))
+
+
 def test_a_launch_that_its_launcher_left_is_counted(
     session: Session, celery: Celery, turn: Any, make_task: MakeTask
 ) -> None:

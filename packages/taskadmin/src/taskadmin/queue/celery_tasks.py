@@ -13,6 +13,7 @@ from typing import Any
 
 from celery import shared_task
 from celery.exceptions import Reject
+from celery.worker import state as worker_state
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..state import get_state
@@ -93,13 +94,21 @@ def _execute(celery_task: Any, arguments: tuple[Any, ...]) -> None:
 def _turn(celery_task: Any) -> None:
     state = get_state(flask_app_of(celery_task.app))
     try:
-        run_turn(state.session, celery_task.app, state.settings)
+        run_turn(state.session, celery_task.app, state.settings, stopping=_told_to_stop)
     except SQLAlchemyError as error:
         if not is_outage(error):
             raise
         log.warning(
             "The launcher waits for the database: %s", str(error.__cause__ or error).strip()
         )
+
+
+def _told_to_stop() -> bool:
+    """Whether this worker was sent a signal; Celery looks at these between two messages."""
+    return any(
+        told is not None and told is not False
+        for told in (worker_state.should_stop, worker_state.should_terminate)
+    )
 
 
 # Acknowledged early: a turn that is killed is made up for by the next one, and repeating

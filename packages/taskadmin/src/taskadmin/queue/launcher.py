@@ -9,7 +9,9 @@ so that the launcher answers its broker, and asks for the next one.
 from __future__ import annotations
 
 import logging
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -52,10 +54,24 @@ class Turn:
     mine: list[int] = field(default_factory=list)
 
 
-def run_turn(session: Session, celery: Celery, settings: Settings) -> Turn:
-    """Do what is due now. Idempotent: what is done already isn't done again."""
+def run_turn(
+    session: Session,
+    celery: Celery,
+    settings: Settings,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Turn:
+    """Do what is due now. Idempotent: what is done already isn't done again.
+
+    Args:
+        stopping: Whether this process was told to end: the turn then ends, too, soon.
+    """
     turn, owner = Turn(), uuid4()
     deadline = time.monotonic() + TURN_SECONDS
+
+    def go_on() -> bool:
+        return time.monotonic() < deadline and not stopping()
+
     watch = ledger_state.begin_turn(
         session,
         lease=timedelta(seconds=settings.lease_seconds),
@@ -67,7 +83,7 @@ def run_turn(session: Session, celery: Celery, settings: Settings) -> Turn:
     waits = False
     with Publisher(celery, timeout_seconds=settings.publish_timeout_seconds) as publisher:
         try:
-            _launch(session, settings, publisher, owner, turn, deadline)
+            _launch(session, settings, publisher, owner, turn, go_on)
             again = send_again(session, settings, publisher, watch)
             turn.republished += again.sent
             turn.given_up += again.given_up
@@ -83,7 +99,7 @@ def run_turn(session: Session, celery: Celery, settings: Settings) -> Turn:
         turn.closed = launches.close_finished(session)
         if unfinished:
             _ask_for_another(publisher)
-    if not unfinished:
+    if not unfinished and go_on():
         turn.pruned = keep_house(session, settings, watch)
     ledger_state.count(
         session,
@@ -119,7 +135,7 @@ def _launch(
     publisher: Publisher,
     owner: UUID,
     turn: Turn,
-    deadline: float,
+    go_on: Callable[[], bool],
 ) -> None:
     """Take what is open and bring it forward page by page, each launch in its turn."""
     ownership = timedelta(seconds=settings.ownership_seconds)
@@ -137,12 +153,10 @@ def _launch(
                     found.id,
                     extra={"launch_id": found.id},
                 )
-    while turn.mine and time.monotonic() < deadline:
+    while turn.mine and go_on():
         for launch_id in list(turn.mine):
             try:
-                done = _bring_forward(
-                    session, settings, publisher, launch_id, owner, turn, deadline
-                )
+                done = _bring_forward(session, settings, publisher, launch_id, owner, turn, go_on)
             except LaunchLost:
                 log.warning(
                     "Launch %d was taken over by another launcher",
@@ -161,14 +175,14 @@ def _bring_forward(
     launch_id: int,
     owner: UUID,
     turn: Turn,
-    deadline: float,
+    go_on: Callable[[], bool],
 ) -> bool:
     """Send what is queued, queue one page, send it; True when the launch is published."""
     ownership = timedelta(seconds=settings.ownership_seconds)
 
     def send() -> bool:
         sent, all_of_them = send_queued(
-            session, publisher, launch_id, owner, ownership=ownership, deadline=deadline
+            session, publisher, launch_id, owner, ownership=ownership, go_on=go_on
         )
         turn.sent += sent
         return all_of_them
@@ -232,9 +246,11 @@ def publish_launch(
         BrokerUnavailable: If the broker didn't take them; the launch is still *owner*'s.
         LaunchLost: If it isn't *owner*'s any more.
     """
-    deadline = None if seconds is None else time.monotonic() + seconds
+    deadline = math.inf if seconds is None else time.monotonic() + seconds
     with Publisher(celery, timeout_seconds=settings.publish_timeout_seconds) as publisher:
-        sent, all_of_them = send_queued(session, publisher, launch_id, owner, deadline=deadline)
+        sent, all_of_them = send_queued(
+            session, publisher, launch_id, owner, go_on=lambda: time.monotonic() < deadline
+        )
     if all_of_them:
         launches.finish_launch(session, launch_id, owner)
     else:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
@@ -130,12 +129,12 @@ def send_queued(
     owner: UUID,
     *,
     ownership: timedelta = launches.OWNERSHIP,
-    deadline: float | None = None,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> tuple[int, bool]:
     """Send the queued runs behind the launch's cursor.
 
     Args:
-        deadline: ``time.monotonic()`` at which to stop after a batch.
+        go_on: Asked before each batch.
 
     Returns:
         How many were sent, and whether that was all.
@@ -146,7 +145,7 @@ def send_queued(
     """
     sent = 0
     while runs := launches.unsent_runs(session, launch_id, limit=BATCH):
-        if deadline is not None and time.monotonic() > deadline:
+        if not go_on():
             return sent, False
         publisher.send(runs)
         launches.mark_sent(session, launch_id, owner, runs[-1].id, ownership)
