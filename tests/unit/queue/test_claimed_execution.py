@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded, WorkerShutdown
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import update
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy import text, update
+from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from fixture_types import MakeTask
 from taskadmin.jobs import Job, registry
-from taskadmin.models import Process, ProcessEnd, ProcessKind, RunState, TaskResult
+from taskadmin.models import Process, ProcessEnd, ProcessKind, RunState, Task, TaskResult
 from taskadmin.queue import execution, patience
 from taskadmin.queue.execution import Delivery, execute
 from taskadmin.store import executions, processes
@@ -345,6 +346,49 @@ def test_a_run_that_can_not_be_taken_is_given_back(
         execute(session, deliver(run_id, heartbeat))
     assert called == []
     assert reload(session).state == RunState.QUEUED
+    assert heartbeat.abandoned, "nobody knows whether the claim was done"
+
+
+def test_what_a_job_leaves_open_is_not_committed_with_its_outcome(
+    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any
+) -> None:
+    """The host's session is the ledger's: a failed job's half-done work must not be kept."""
+
+    def half() -> None:
+        session.execute(update(Task).values(name="half-done"))
+        raise ValueError("and then")
+
+    job(half)
+    execute(session, deliver(queued(), heartbeat))
+    assert reload(session).state == RunState.FAILED
+    assert session.query(Task.name).scalar() is None
+
+
+def test_an_error_of_the_database_that_the_job_caught_does_not_take_its_result(
+    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any
+) -> None:
+    """On PostgreSQL the transaction is unusable after it."""
+
+    def catches() -> int:
+        with contextlib.suppress(SQLAlchemyError):
+            session.execute(text("SELECT nothing FROM nowhere"))
+        return 7
+
+    job(catches)
+    execute(session, deliver(queued(), heartbeat))
+    assert reload(session).result == 7
+
+
+def test_a_run_that_somebody_had_is_claimed(
+    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any
+) -> None:
+    """Handed back by a worker that stopped: its start was recorded, whatever the job says."""
+    job(lambda: 1, record_start=False)
+    run_id = queued()
+    session.execute(update(TaskResult).values(token=uuid4()))
+    session.commit()
+    assert execute(session, deliver(run_id, heartbeat))
+    assert heartbeat.id is not None
 
 
 def test_an_outcome_that_the_database_refuses_fails_the_run(

@@ -67,7 +67,7 @@ def test_what_an_earlier_process_left_queued_is_run(
     with EmbeddedProcesses(app, beat=False):
         wait_for(lambda: states(session) == {RunState.SUCCEEDED: 1}, what="the result")
 
-    assert session.scalars(select(TaskResult.publishes)).all() == [1]
+    assert session.scalars(select(TaskResult.published_at)).one() is not None, "sent again"
 
 
 @pytest.mark.settings(CELERY={"broker_url": "amqp://127.0.0.1:1//"})

@@ -169,7 +169,9 @@ def test_a_run_that_was_sent_too_often_is_given_up(
     sent(celery)
     session.execute(update(TaskResult).values(publishes=recovery.MAX_PUBLISHES))
     session.commit()
-    age_launches(session, timedelta(minutes=2))
+    age_launches(session, timedelta(hours=16))
+    assert turn().given_up == 0, "ten times twice the time limit of 60 s"
+    age_launches(session, timedelta(hours=18))
     done = turn()
     assert (done.given_up, done.republished, done.closed) == (1, 0, 1)
     assert run_of(session).error_type == "NeverClaimed"

@@ -241,6 +241,27 @@ def test_a_failed_attempt_waits_for_the_next(
     assert [found.id for found in recovery.waiting_runs(session)] == [run_id]
 
 
+def test_noting_a_sending_leaves_a_newer_wait(
+    session: Session, run_id: int, process_id: UUID
+) -> None:
+    """It was sent, claimed, and has failed again before its sending was noted."""
+    run, token = claimed_run(session, run_id, process_id)
+    executions.retry_later(session, run_id, run, token, FAILED, timedelta(hours=1))
+    recovery.note_sent(session, [run_id])
+    waiting = row(session, run_id)
+    assert waiting.not_before is not None
+    assert waiting.publishes == 0
+
+
+def test_a_claim_clears_what_was_sent_in_vain(
+    session: Session, run_id: int, process_id: UUID
+) -> None:
+    """Only sendings that nobody answered count against a run."""
+    recovery.note_sent(session, [run_id])
+    claimed_run(session, run_id, process_id)
+    assert row(session, run_id).publishes == 0
+
+
 def test_the_first_failure_of_an_unclaimed_run_is_an_attempt(
     session: Session, run_id: int, process_id: UUID
 ) -> None:

@@ -172,6 +172,16 @@ def test_a_pruned_slot_is_not_opened_again(session: Session, clock: Clock) -> No
     assert launches.open_slot(session, MINUTE) is not None
 
 
+def test_slots_that_were_pruned_are_not_missed(session: Session, clock: Clock) -> None:
+    """Retention may be shorter than a slot: what is gone was launched, and isn't launched again."""
+    record(session)
+    session.execute(update(LedgerState).values(pruned_before=T0 + timedelta(minutes=2)))
+    session.commit()
+    clock.now = T0 + timedelta(minutes=5)
+    assert record(session, MissedSlots.RUN_ALL) == (0, 2)
+    assert slots(session, LaunchState.OPENING) == [3, 4]
+
+
 def test_launchers_at_once_record_a_gap_once(
     engine: Engine, session: Session, clock: Clock, at_once: AtOnce
 ) -> None:

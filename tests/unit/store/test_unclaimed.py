@@ -52,6 +52,7 @@ def test_a_worker_gets_what_it_needs(session: Session, run_id: int) -> None:
         task_params={"lower_limit": 0.0, "upper_limit": 1.0, "author_id": 1},
         attempts=0,
         publishes=0,
+        token=None,
     )
     assert not session.in_transaction()
 

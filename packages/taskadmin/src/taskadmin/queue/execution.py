@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 import traceback
@@ -79,12 +80,12 @@ def _may_go_unclaimed(job: Job | None, run: OpenRun, delivery: Delivery) -> bool
     """Whether no other worker can be at this run, so that its start needn't be recorded."""
     if job is not None and job.record_start:
         return False
-    return not (delivery.redelivered or run.publishes or run.attempts)
+    return not (delivery.redelivered or run.publishes or run.attempts or run.token)
 
 
 def _execute_unclaimed(session: Session, delivery: Delivery, job: Job | None, run: OpenRun) -> bool:
     token = uuid4()
-    attempt = _attempt(run.job, run.task_params, delivery.worker)
+    attempt = _attempt(session, run.job, run.task_params, delivery.worker)
 
     def record(outcome: Outcome) -> bool:
         if outcome.error_type and job and job.max_attempts > 1 and attempt.may_be_repeated:
@@ -102,12 +103,12 @@ def _execute_unclaimed(session: Session, delivery: Delivery, job: Job | None, ru
 def _execute_claimed(session: Session, delivery: Delivery) -> bool:
     token = uuid4()
     heartbeat = delivery.heartbeat()
-    run = _claim(session, delivery, heartbeat, token)
-    if run is None:
-        log.info("Run %d belongs to another worker; its message is dropped", delivery.run_id)
-        return False
     try:
-        attempt = _attempt(run.job, run.task_params, delivery.worker)
+        run = _claim(session, delivery, heartbeat, token)
+        if run is None:
+            log.info("Run %d belongs to another worker; its message is dropped", delivery.run_id)
+            return False
+        attempt = _attempt(session, run.job, run.task_params, delivery.worker)
 
         def record(outcome: Outcome) -> bool:
             if attempt.may_be_repeated and run.attempts < run.max_attempts and outcome.error_type:
@@ -117,7 +118,8 @@ def _execute_claimed(session: Session, delivery: Delivery) -> bool:
 
         return _record(session, delivery, run, attempt.outcome, record)
     except BaseException:
-        # Nobody will finish it: as long as this process's id is beaten, it would stay running.
+        # Nobody will finish it, if it was claimed, which a lost answer leaves open: as long as
+        # this process's id is beaten, it would stay running.
         heartbeat.abandon()
         raise
 
@@ -150,7 +152,7 @@ class _Attempt:
     may_be_repeated: bool
 
 
-def _attempt(job_name: str, arguments: dict[str, Any], worker: str) -> _Attempt:
+def _attempt(session: Session, job_name: str, arguments: dict[str, Any], worker: str) -> _Attempt:
     begun = time.monotonic()
     value: Any = None
     problem: BaseException | None = None
@@ -169,6 +171,7 @@ def _attempt(job_name: str, arguments: dict[str, Any], worker: str) -> _Attempt:
         if isinstance(error, SystemExit) and error.code in _TOLD_TO_END:
             raise
         problem = error
+    _drop_leftovers(session)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     outcome = Outcome(
         worker=worker,
@@ -179,6 +182,16 @@ def _attempt(job_name: str, arguments: dict[str, Any], worker: str) -> _Attempt:
         error=None if problem is None else "".join(traceback.format_exception(problem)),
     )
     return _Attempt(outcome, may_be_repeated)
+
+
+def _drop_leftovers(session: Session) -> None:
+    """End what the job left open in the host's session, which is this one, too.
+
+    What it didn't commit must not be committed with the run's outcome, and a transaction that
+    failed under it must not take the outcome with it.
+    """
+    with contextlib.suppress(SQLAlchemyError):
+        session.rollback()
 
 
 def _type_name(problem: BaseException) -> str:

@@ -67,6 +67,8 @@ class Heartbeat:
         with self._app.app_context():
             if processes.beat(get_state(self._app).session, process_id):
                 return False
+        if self._stopped.is_set():
+            return False  # it is gone because it says so itself
         log.warning("%s was taken for gone and registers anew", self._who.name)
         self._forget(process_id)
         self.process_id()

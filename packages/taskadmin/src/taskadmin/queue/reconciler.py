@@ -26,6 +26,10 @@ from .publisher import BATCH, Publisher
 log = logging.getLogger("taskadmin.reconciler")
 
 
+#: In a queue that never gets empty: from the first sending to the second.
+_BACKLOG = timedelta(minutes=10)
+
+
 class SentAgain(NamedTuple):
     """How many runs were sent once more, and how many were given up."""
 
@@ -83,14 +87,15 @@ def _unheard(
     if publisher.ready(queue):
         if not watch.new_minute:
             return recovery.Unheard((), ())
-        return recovery.unheard_runs(session, queue, moment, grows=True)
+        # Nothing shows whether a message is among those that wait: a backlog is not a loss.
+        return recovery.unheard_runs(session, queue, moment, after=_BACKLOG)
     # A run whose start isn't recorded may be under way as long as its job's time limit.
     unclaimed = {
-        job.name: moment - max(after, timedelta(seconds=job.time_limit))
+        job.name: max(after, timedelta(seconds=job.time_limit))
         for job in all_jobs().values()
         if not job.record_start
     }
-    return recovery.unheard_runs(session, queue, moment - after, unclaimed=unclaimed)
+    return recovery.unheard_runs(session, queue, moment, after=after, unclaimed=unclaimed)
 
 
 def _send(session: Session, publisher: Publisher, runs: Sequence[UnsentRun]) -> int:

@@ -35,6 +35,8 @@ class OpenRun(NamedTuple):
     task_params: dict[str, Any]
     attempts: int
     publishes: int
+    #: Somebody had it before, and may still bring a result.
+    token: UUID | None
 
 
 class ClaimedRun(NamedTuple):
@@ -64,6 +66,7 @@ def open_run(session: Session, run_id: int, due_at: datetime) -> OpenRun | None:
             TaskResult.task_params,
             TaskResult.attempts,
             TaskResult.publishes,
+            TaskResult.token,
         ).where(
             TaskResult.id == run_id,
             TaskResult.due_at == due_at,
@@ -112,6 +115,8 @@ def claim(
                 worker=worker,
                 started_at=database_now(),
                 not_before=None,
+                # Only sendings that nobody answered count against a run.
+                publishes=0,
                 attempts=TaskResult.attempts
                 + case((TaskResult.token.is_distinct_from(token), 1), else_=0),
             )

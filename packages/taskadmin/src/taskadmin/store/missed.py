@@ -50,7 +50,9 @@ def record_missed_slots(
     moment = now(session)
     current = slot_of(moment, interval_seconds)
     known = session.execute(
-        select(LedgerState.interval_s, LedgerState.slots_upto).where(LedgerState.id == 1)
+        select(LedgerState.interval_s, LedgerState.slots_upto, LedgerState.pruned_before).where(
+            LedgerState.id == 1
+        )
     ).one()
     session.rollback()
     step = timedelta(seconds=interval_seconds)
@@ -70,7 +72,9 @@ def record_missed_slots(
             return Recorded(0, 0)  # another launcher is at it
         slots: list[datetime] = []
         while first < current and len(slots) < LIMIT:
-            slots.append(first)
+            # What was pruned was launched, or on record, though nothing shows it any more.
+            if known.pruned_before is None or first > known.pruned_before:
+                slots.append(first)
             first += step
         rows = [
             _row(

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import CursorResult, delete, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from ..models import Launch, LaunchKind, LaunchState, LedgerState, Task, TaskResult
 from .clock import now
@@ -14,7 +14,7 @@ from .transaction import ledger_transaction
 
 #: Results deleted in one transaction.
 BATCH = 5_000
-#: Tasks looked at in one transaction for having too many results.
+#: Tasks looked at for having too many results before it is noted how far that is.
 TASKS = 200
 
 
@@ -86,43 +86,54 @@ def prune_per_task(session: Session, *, keep: int) -> tuple[int, bool]:
     Returns how many were deleted and whether every task has been looked at; then the
     search begins anew.
     """
-    newer = aliased(TaskResult)
+    after = session.execute(
+        select(LedgerState.pruned_task_id).where(LedgerState.id == 1)
+    ).scalar_one()
+    ids = session.scalars(
+        select(Task.id).where(Task.id > after).order_by(Task.id).limit(TASKS)
+    ).all()
+    session.rollback()
+    deleted = 0
+    for task_id in ids:
+        while batch := _prune_task(session, task_id, keep):
+            deleted += batch
+            if deleted >= BATCH:
+                return deleted, False
     with ledger_transaction(session):
-        after = session.execute(
-            select(LedgerState.pruned_task_id).where(LedgerState.id == 1).with_for_update()
-        ).scalar_one()
-        ids = session.scalars(
-            select(Task.id).where(Task.id > after).order_by(Task.id).limit(TASKS)
-        ).all()
-        limit = (
-            select(newer.due_at)
-            .where(newer.task_id == TaskResult.task_id)
-            .order_by(newer.due_at.desc())
-            .offset(keep)
-            .limit(1)
-            .correlate(TaskResult)
-            .scalar_subquery()
+        session.execute(
+            update(LedgerState)
+            .where(LedgerState.id == 1, LedgerState.pruned_task_id == after)
+            .values(pruned_task_id=ids[-1] if len(ids) == TASKS else 0),
+            execution_options={"synchronize_session": False},
         )
-        closed = (
-            select(Launch.id)
-            .where(Launch.id == TaskResult.launch_id, Launch.closed_at.is_(None))
-            .exists()
-        )
-        deleted = _delete_results(
+    return deleted, len(ids) < TASKS
+
+
+def _prune_task(session: Session, task_id: int, keep: int) -> int:
+    # Looked up once for the task, in its index.
+    newest_to_go = session.execute(
+        select(TaskResult.due_at)
+        .where(TaskResult.task_id == task_id)
+        .order_by(TaskResult.due_at.desc())
+        .offset(keep)
+        .limit(1)
+    ).scalar()
+    session.rollback()
+    if newest_to_go is None:
+        return 0
+    open_launch = (
+        select(Launch.id)
+        .where(Launch.id == TaskResult.launch_id, Launch.closed_at.is_(None))
+        .exists()
+    )
+    with ledger_transaction(session):
+        return _delete_results(
             session,
-            TaskResult.task_id.in_(ids),
+            TaskResult.task_id == task_id,
+            TaskResult.due_at <= newest_to_go,
             TaskResult.finished_at.is_not(None),
-            TaskResult.due_at <= limit,
-            ~closed,
+            ~open_launch,
         )
-        if deleted < BATCH:
-            session.execute(
-                update(LedgerState)
-                .where(LedgerState.id == 1)
-                .values(pruned_task_id=ids[-1] if len(ids) == TASKS else 0),
-                execution_options={"synchronize_session": False},
-            )
-    return deleted, deleted < BATCH and len(ids) < TASKS
 
 
 def prune_deleted(session: Session) -> int:

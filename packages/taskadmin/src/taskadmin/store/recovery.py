@@ -164,7 +164,12 @@ def note_sent(session: Session, run_ids: Collection[int]) -> None:
     with ledger_transaction(session):
         session.execute(
             update(TaskResult)
-            .where(TaskResult.id.in_(run_ids), TaskResult.state == RunState.QUEUED)
+            .where(
+                TaskResult.id.in_(run_ids),
+                TaskResult.state == RunState.QUEUED,
+                # One that was sent may have failed since then, and wait for its next attempt.
+                or_(TaskResult.not_before.is_(None), TaskResult.not_before <= database_now()),
+            )
             .values(
                 publishes=TaskResult.publishes + 1,
                 published_at=database_now(),
@@ -185,35 +190,41 @@ class Unheard(NamedTuple):
 def unheard_runs(
     session: Session,
     queue: str,
-    before: datetime,
+    moment: datetime,
     *,
-    unclaimed: Mapping[str, datetime] = MappingProxyType({}),
-    grows: bool = False,
+    after: timedelta,
+    unclaimed: Mapping[str, timedelta] = MappingProxyType({}),
 ) -> Unheard:
-    """Queued runs of launches that were sent whole, and were last sent before a moment.
+    """Queued runs of launches that were sent whole, and were last sent long before *moment*.
+
+    A message may lie with a worker that hasn't come to it yet, where nothing shows it: each
+    sending doubles the time until the next one.
 
     Args:
-        unclaimed: Jobs whose runs stay queued while they are executed, by name, each with the
-            moment that holds for it.
-        grows: Let the time grow twofold with every sending: for queues that never get
-            empty, where nothing shows whether the message is still there.
+        after: How long before, for a run that was sent once.
+        unclaimed: The same for jobs whose runs stay queued while they are executed, by name.
     """
     sent_at = func.coalesce(TaskResult.published_at, Launch.published_at)
-    if grows:
-        rule = or_(
-            *(
-                and_(
-                    TaskResult.publishes == number,
-                    sent_at < before - timedelta(minutes=10) * 2**number,
-                )
-                for number in range(MAX_PUBLISHES + 1)
+    rule = or_(
+        *(
+            and_(
+                TaskResult.publishes == number
+                if number < MAX_PUBLISHES
+                else TaskResult.publishes >= number,
+                or_(
+                    and_(
+                        TaskResult.job.not_in(list(unclaimed)),
+                        sent_at < moment - after * 2**number,
+                    ),
+                    *(
+                        and_(TaskResult.job == job, sent_at < moment - wait * 2**number)
+                        for job, wait in unclaimed.items()
+                    ),
+                ),
             )
+            for number in range(MAX_PUBLISHES + 1)
         )
-    else:
-        rule = or_(
-            and_(TaskResult.job.not_in(list(unclaimed)), sent_at < before),
-            *(and_(TaskResult.job == job, sent_at < moment) for job, moment in unclaimed.items()),
-        )
+    )
     rows = session.execute(
         select(
             TaskResult.id,
