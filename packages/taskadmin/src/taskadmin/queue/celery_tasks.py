@@ -86,7 +86,7 @@ def _execute(celery_task: Any, arguments: tuple[Any, ...]) -> None:
     except SQLAlchemyError as error:
         if not is_outage(error):
             raise
-        # Nothing was done, and another worker may reach the database.
+        # Its job wasn't called, and another worker may reach the database.
         log.warning("Run %d is given back: the database is away", number)
         raise Reject(reason="the database is away", requeue=True) from error
 

@@ -58,7 +58,7 @@ def execute(session: Session, delivery: Delivery) -> bool:
     open while the job runs.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: If the run couldn't be taken: nothing was done.
+        sqlalchemy.exc.SQLAlchemyError: If the run couldn't be taken: its job wasn't called.
     """
     run_id = delivery.run_id
     run = patiently(

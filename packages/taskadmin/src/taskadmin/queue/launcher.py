@@ -32,7 +32,7 @@ from .reconciler import send_again, take_back_runs
 
 log = logging.getLogger("taskadmin.launcher")
 
-#: Seconds after which a turn begins no new page: less than two of the broker's heartbeats.
+#: Seconds after which a turn begins no new page: well below the broker's heartbeat.
 TURN_SECONDS = 8.0
 
 
