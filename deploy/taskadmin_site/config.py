@@ -28,6 +28,8 @@ REQUIRED = (
     "RABBITMQ_HOST",
 )
 SCHEDULE = "GENERATE_RANDOM_NUMBER_TASKS_SCHEDULE"
+#: Modules of the site's own jobs.
+JOBS = "taskadmin_site.jobs"
 ENVIRONMENTS = ("development", "production")
 #: Ports that a host without one means: PostgreSQL's and AMQP's registered ones.
 POSTGRES_PORT, RABBITMQ_PORT = 5432, 5672
@@ -64,6 +66,7 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             " ".join(weak),
         )
     return {
+        "TASKADMIN_JOBS": JOBS,
         **{
             name: value
             for name, value in environ.items()

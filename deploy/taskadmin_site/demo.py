@@ -24,15 +24,45 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from taskadmin import migrations
 from taskadmin.accounts.passwords import hash_password
-from taskadmin.models import Launch, LaunchKind, LaunchState, Task, TaskResult
+from taskadmin.jobs import get_job
+from taskadmin.models import (
+    Launch,
+    LaunchKind,
+    LaunchState,
+    Overlap,
+    Task,
+    TaskResult,
+    TaskSchedule,
+)
 from taskadmin.queue import EMBEDDED_CELERY, EmbeddedProcesses
+from taskadmin.schedules import ScheduleKind
 from taskadmin.state import get_state
 from taskadmin.store import clock, results, tasks, users
+from taskadmin.store.schedules import ScheduleInput, find_schedule, input_of
 
 from . import create_app, sqlite
+from .config import JOBS
 
 SUPERUSER = "admin"
+#: With the common slot.
 SAMPLE_TASKS = (("Unit interval", 0.0, 1.0), ("Dice", 1.0, 6.0), ("Wide range", -1000.0, 1000.0))
+#: With schedules of their own, for the other jobs; the one that asks this site is added to them.
+LATENCY = "Latency of this site"
+SCHEDULED_TASKS: tuple[tuple[str, str, dict[str, Any], ScheduleInput], ...] = (
+    (
+        "Results on record",
+        "table_rows",
+        {"table": "taskadmin_task_result"},
+        ScheduleInput(kind=ScheduleKind.CRON, cron="* * * * *", zone="Europe/Berlin"),
+    ),
+    (
+        "Runs that wait",
+        "queue_depth",
+        {"queue": "taskadmin.runs"},
+        ScheduleInput(kind=ScheduleKind.INTERVAL, every_s=30, overlap=Overlap.SKIP),
+    ),
+)
+EVERY_15_SECONDS = ScheduleInput(kind=ScheduleKind.INTERVAL, every_s=15, pause_after=5)
 #: Length of the slots of ``--once``, in seconds.
 ONCE_INTERVAL = 1.0
 #: Seconds that ``--once`` waits for the last result.
@@ -75,6 +105,7 @@ def _make_app(data: Path, *, interval_seconds: float) -> Flask:
             "CELERY": EMBEDDED_CELERY,
             "TASKADMIN_LAUNCH_INTERVAL_SECONDS": interval_seconds,
             "TASKADMIN_TICK_SECONDS": 1,
+            "TASKADMIN_JOBS": JOBS,
         }
     )
     db = get_state(app).db
@@ -115,12 +146,49 @@ def _prepare_data(app: Flask, *, new_password: bool) -> str | None:
     return password
 
 
+def _schedule_tasks(app: Flask, own_url: str) -> None:
+    """Create the tasks with schedules of their own if they were never there; tell one the port."""
+    url = {"url": own_url}
+    with app.app_context():
+        session = get_state().session
+        admin = users.find_user(session, SUPERUSER)
+        assert admin is not None
+        latency = session.scalar(
+            select(Task).where(Task.name == LATENCY, Task.job == "http_latency")
+        )
+        if latency is not None:
+            if latency.deleted_at is None and latency.params.get("url") != own_url:
+                tasks.update_task(
+                    session,
+                    latency,
+                    version=latency.version,
+                    arguments={**latency.arguments, **url},
+                    name=latency.name,
+                    enabled=latency.enabled,
+                    schedule=input_of(find_schedule(session, latency.id)),
+                )
+            return
+        for name, job, arguments, schedule in (
+            *SCHEDULED_TASKS,
+            (LATENCY, "http_latency", url, EVERY_15_SECONDS),
+        ):
+            tasks.create_task(
+                session,
+                author_id=admin.id,
+                name=name,
+                job=job,
+                arguments=get_job(job).to_json(arguments),
+                schedule=schedule,
+            )
+
+
 def _launch_once(app: Flask) -> int:
     """Let the launcher open the slot of this second, and wait for its results."""
     with app.app_context():
         session = get_state().session
         newest, slot = session.execute(select(func.max(Launch.id), func.max(Launch.slot))).one()
-        expected = session.scalar(select(func.count()).where(Task.enabled)) or 0
+        common = ~select(TaskSchedule.task_id).where(TaskSchedule.task_id == Task.id).exists()
+        expected = session.scalar(select(func.count()).where(Task.enabled, common)) or 0
         # One tick makes one launch, unless this second's slot was launched before.
         while slot is not None and clock.slot_of(clock.now(session), ONCE_INTERVAL) <= slot:
             time.sleep(0.05)
@@ -163,6 +231,7 @@ def _print_table(rows: Sequence[TaskResult]) -> None:
 def _serve(app: Flask, port: int, *, known_password: bool) -> int:
     stop = threading.Event()
     server = _make_server(app, port)
+    _schedule_tasks(app, f"http://127.0.0.1:{server.port}/healthz")
     with EmbeddedProcesses(app):
         # After the start, because Celery's worker sets handlers of its own.
         for number in (signal.SIGINT, signal.SIGTERM):

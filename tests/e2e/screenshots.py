@@ -29,11 +29,14 @@ from werkzeug.serving import make_server
 from taskadmin import TaskAdmin, migrations
 from taskadmin.accounts.passwords import hash_password
 from taskadmin.jobs import all_jobs
-from taskadmin.models import Launch, LaunchKind, LaunchState, RunState, TaskResult
+from taskadmin.models import Launch, LaunchKind, LaunchState, Overlap, RunState, TaskResult
 from taskadmin.queue import EMBEDDED_CELERY
+from taskadmin.schedules import ScheduleKind
 from taskadmin.state import get_state
-from taskadmin.store import clock, executions, results, tasks, users
+from taskadmin.store import clock, executions, pauses, results, tasks, users
+from taskadmin.store.audit import Actor
 from taskadmin.store.outcome import Outcome
+from taskadmin.store.schedules import ScheduleInput
 
 PASSWORD = "a password for pictures"
 WIDTHS = {"wide": 1280, "phone": 375}
@@ -44,7 +47,7 @@ TASKS = (
     ("Wide range", -1000.0, 1000.0),
     ("Freezing to boiling, in degrees Celsius", 0.0, 100.0),
     (None, -1.7e308, 1.7e308),
-    ("Disabled", 2.5, 2.75),
+    ("Paused", 2.5, 2.75),
 )
 #: A page's name, its path, and who looks at it.
 PAGES = (
@@ -54,6 +57,10 @@ PAGES = (
     ("tasks-none-found", "tasks/?search=nothing", "ana"),
     ("task", "tasks/details/?id=1", "ana"),
     ("task-form", "tasks/edit/?id=1", "ana"),
+    ("task-scheduled", "tasks/details/?id=7", "ana"),
+    ("task-form-scheduled", "tasks/edit/?id=7", "ana"),
+    ("task-orphaned", "tasks/details/?id=8", "ana"),
+    ("audit", "audit/", "ana"),
     ("runs", "runs/", "ana"),
     ("runs-of-task", "runs/?task=2&state=succeeded", "ana"),
     ("run", "runs/details/?id=3", "ana"),
@@ -137,6 +144,10 @@ def take(
             shoot(page, folder / f"task-delete-{size}-{theme}.png", problems)
             page.goto(f"{address}/taskadmin/tasks/")
             page.check("input[name=rowid] >> nth=0")
+            page.click(".selection button[value=pause]")
+            shoot(page, folder / f"task-pause-{size}-{theme}.png", problems)
+            page.goto(f"{address}/taskadmin/tasks/")
+            page.check("input[name=rowid] >> nth=0")
             page.click("summary" if size == "wide" else "[data-menu]")
             shoot(page, folder / f"menu-{size}-{theme}.png", problems, whole=False)
         context.close()
@@ -191,6 +202,7 @@ def serve() -> Iterator[str]:
             SECRET_KEY="of a site that lives for a minute",
             SQLALCHEMY_DATABASE_URI=f"sqlite:///{folder}/pictures.sqlite",
             CELERY=EMBEDDED_CELERY,
+            TASKADMIN_JOBS="taskadmin_site.jobs",
         )
         TaskAdmin().init_app(app, db=SQLAlchemy(app))
         migrations.upgrade(app)
@@ -220,8 +232,24 @@ def fill() -> None:
             author_id=boris if index == 1 else ana,
             name=name,
             arguments={"lower_limit": lower, "upper_limit": upper},
-            enabled=name != "Disabled",
+            enabled=name != "Paused",
         )
+    actor = Actor(ana, "ana", "192.0.2.1")
+    tasks.create_task(
+        session,
+        author_id=ana,
+        name="Latency of the shop",
+        job="http_latency",
+        arguments={"url": "http://127.0.0.1:8000/healthz", "timeout": 2.5},
+        schedule=ScheduleInput(
+            kind=ScheduleKind.CRON, cron="30 2 * * *", zone="Europe/Berlin", overlap=Overlap.SKIP
+        ),
+        actor=actor,
+    )
+    tasks.create_task(
+        session, author_id=ana, name="Of a job that is gone", job="gone", arguments={"to": "ana"}
+    )
+    pauses.pause_tasks(session, [6], actor=actor, note="The sensor is being repaired.")
     moment = clock.now(session)
     for number in range(4):
         slot = clock.slot_of(moment, 300) - timedelta(minutes=5 * (4 - number))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 from .catalogue import fault
+from .host import OWN_QUEUE
 from .stage import LAUNCH_QUEUE, RUNS_QUEUE, Stage
 
 AREA = "broker"
@@ -18,12 +18,9 @@ def killed_mid_publish(stage: Stage) -> Iterator[None]:
     """Kill -9 while the launcher sends, then a restart."""
     stage.add_tasks(900, "quick")
     stage.start_all()
-    stage.wait(lambda: stage.count() >= 100, "some pages", seconds=45)
+    stage.wait_launch_under_way(100)
     stage.rabbitmq.kill()
-    stage.expect(
-        stage.value("SELECT true FROM taskadmin_launch WHERE state = 'opening'"),
-        "the launch was over before the broker died",
-    )
+    stage.expect_launch_open()
     stage.rabbitmq.start()
     yield
 
@@ -31,10 +28,7 @@ def killed_mid_publish(stage: Stage) -> Iterator[None]:
 @fault("broker killed mid-drain", area=AREA, extra=POOL)
 def killed_mid_drain(stage: Stage) -> Iterator[None]:
     """Kill -9 while workers work, then a restart."""
-    stage.load()
-    stage.start_all()
-    stage.wait_runs()
-    stage.wait_mid_drain()
+    stage.start_draining()
     stage.rabbitmq.kill()
     stage.rabbitmq.start()
     yield
@@ -59,11 +53,11 @@ def memory_alarm(stage: Stage) -> Iterator[None]:
     stage.load(16, seconds=0.1)
     launcher, worker = stage.launcher(), stage.worker()
     stage.wait_ready(launcher, worker)
-    stage.on_close(lambda: stage.rabbitmq.control("set_vm_memory_high_watermark", "0.4"))
-    stage.rabbitmq.control("set_vm_memory_high_watermark", "0.000001")
+    stage.on_close(stage.rabbitmq.end_memory_alarm)
+    stage.rabbitmq.memory_alarm()
     stage.beat()
     stage.sleep(5)
-    stage.rabbitmq.control("set_vm_memory_high_watermark", "0.4")
+    stage.rabbitmq.end_memory_alarm()
     yield
 
 
@@ -71,12 +65,12 @@ def memory_alarm(stage: Stage) -> Iterator[None]:
 def memory_alarm_mid_publish(stage: Stage) -> Iterator[None]:
     """The broker blocks the launcher while it sends, for 5 s."""
     stage.add_tasks(900, "quick")
-    stage.on_close(lambda: stage.rabbitmq.control("set_vm_memory_high_watermark", "0.4"))
+    stage.on_close(stage.rabbitmq.end_memory_alarm)
     stage.start_all()
     stage.wait(lambda: stage.count() >= 50, "the first page", seconds=45)
-    stage.rabbitmq.control("set_vm_memory_high_watermark", "0.000001")
+    stage.rabbitmq.memory_alarm()
     stage.sleep(5)
-    stage.rabbitmq.control("set_vm_memory_high_watermark", "0.4")
+    stage.rabbitmq.end_memory_alarm()
     yield
 
 
@@ -89,7 +83,7 @@ def purged(stage: Stage) -> Iterator[None]:
     stage.wait_runs(45)
     with stage.broker() as channel:
         gone = channel.queue_purge(RUNS_QUEUE)
-    stage.expect(gone, "there was no message to lose")
+    stage.expect_in_time(gone, "there was no message to lose")
     stage.worker()
     yield
 
@@ -97,10 +91,7 @@ def purged(stage: Stage) -> Iterator[None]:
 @fault("runs queue purged mid-drain", area=AREA)
 def purged_mid_drain(stage: Stage) -> Iterator[None]:
     """The messages that wait vanish under a worker."""
-    stage.load(24)
-    stage.start_all()
-    stage.wait_runs()
-    stage.wait_mid_drain()
+    stage.start_draining(24)
     with stage.broker() as channel:
         channel.queue_purge(RUNS_QUEUE)
     yield
@@ -109,10 +100,7 @@ def purged_mid_drain(stage: Stage) -> Iterator[None]:
 @fault("runs queue deleted", area=AREA, extra=POOL)
 def runs_deleted(stage: Stage) -> Iterator[None]:
     """The queue goes with its messages, under a worker."""
-    stage.load(24)
-    stage.start_all()
-    stage.wait_runs()
-    stage.wait_mid_drain()
+    stage.start_draining(24)
     with stage.broker() as channel:
         channel.queue_delete(RUNS_QUEUE)
     yield
@@ -135,11 +123,8 @@ def launch_deleted(stage: Stage) -> Iterator[None]:
 @fault("all connections closed", area=AREA, extra=POOL)
 def connections_closed(stage: Stage) -> Iterator[None]:
     """An administrator closes every connection while workers work."""
-    stage.load(24)
-    stage.start_all()
-    stage.wait_runs()
-    stage.wait_mid_drain()
-    stage.rabbitmq.control("close_all_connections", "--vhost", stage.vhost, "fault suite")
+    stage.start_draining(24)
+    stage.rabbitmq.close_connections(stage.vhost)
     yield
 
 
@@ -151,7 +136,7 @@ def connections_closed_often(stage: Stage) -> Iterator[None]:
     stage.start_all()
     stage.wait(lambda: stage.count() > 0, "the first runs")
     for _ in range(3):
-        stage.rabbitmq.control("close_all_connections", "--vhost", stage.vhost, "fault suite")
+        stage.rabbitmq.close_connections(stage.vhost)
         stage.sleep(1)
     yield
 
@@ -159,12 +144,42 @@ def connections_closed_often(stage: Stage) -> Iterator[None]:
 @fault("broker stops mid-drain for a while", area=AREA, extra=POOL)
 def down_for_a_while(stage: Stage) -> Iterator[None]:
     """Kill -9 while workers work; it stays away for longer than the lease."""
-    stage.load()
-    stage.start_all()
-    stage.wait_runs()
-    stage.wait_mid_drain()
+    stage.start_draining()
     stage.rabbitmq.kill()
-    back = threading.Event()
-    back.wait(4)
+    stage.sleep(4)
     stage.rabbitmq.start()
+    yield
+
+
+@fault("a job's own queue deleted", area=AREA, extra=POOL)
+def own_deleted(stage: Stage) -> Iterator[None]:
+    """The queue that a job names goes under its worker; other jobs go on."""
+    stage.add_tasks(12, "aside", seconds=0.25)
+    aside = stage.worker("aside", queue=OWN_QUEUE)
+    stage.wait_ready(aside)
+    stage.start_draining(12)
+    stage.wait(lambda: stage.count("job = 'aside' AND finished_at IS NOT NULL"), "a run aside")
+    with stage.broker() as channel:
+        channel.queue_delete(OWN_QUEUE)
+    yield
+    stage.expect(aside.alive(), "the job's worker ended")
+
+
+@fault("a job's own queue refused", area=AREA, extra=POOL)
+def own_refused(stage: Stage) -> Iterator[None]:
+    """It exists with other arguments: other jobs' runs go on, its own wait until it is mended."""
+    stage.add_tasks(4, "aside", seconds=0.05)
+    stage.load(8, seconds=0.05)
+    stage.add_tasks(4, "aside", seconds=0.05)
+    with stage.broker() as channel:
+        channel.queue_declare(OWN_QUEUE, durable=True, arguments={"x-max-length": 7})
+    stage.start_all()
+    stage.wait(
+        lambda: stage.count("job <> 'aside' AND finished_at IS NOT NULL") == 16,
+        "the end of the other jobs' runs",
+        seconds=60,
+    )
+    with stage.broker() as channel:
+        channel.queue_delete(OWN_QUEUE)
+    stage.wait_ready(stage.worker("aside", queue=OWN_QUEUE))
     yield

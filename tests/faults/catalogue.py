@@ -17,6 +17,10 @@ class Unexpected(Exception):
     """Something that should have come about didn't."""
 
 
+class TooLate(Exception):
+    """A slow machine was past the moment that the fault is about: nothing was shown by it."""
+
+
 class NotHere(Exception):
     """This machine lacks something that the fault needs."""
 

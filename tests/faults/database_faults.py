@@ -25,10 +25,7 @@ def _crash(stage: Stage, seconds: float) -> None:
 @fault("database stopped mid-drain", area=AREA, extra=POOL)
 def stopped_mid_drain(stage: Stage) -> Iterator[None]:
     """An immediate stop, like a crash, for 2 s."""
-    stage.load(24)
-    stage.start_all()
-    stage.wait_runs()
-    stage.wait_mid_drain()
+    stage.start_draining(24)
     _crash(stage, 2)
     yield
 
@@ -36,10 +33,7 @@ def stopped_mid_drain(stage: Stage) -> Iterator[None]:
 @fault("database stopped past the lease", area=AREA, extra=POOL)
 def stopped_past_lease(stage: Stage) -> Iterator[None]:
     """An immediate stop for longer than the lease: nobody is dead, though nobody could say so."""
-    stage.load(24)
-    stage.start_all()
-    stage.wait_runs()
-    stage.wait_mid_drain()
+    stage.start_draining(24)
     _crash(stage, 6)
     yield
 
@@ -49,12 +43,9 @@ def stopped_mid_launch(stage: Stage) -> Iterator[None]:
     """An immediate stop while pages are written, for 2 s."""
     stage.add_tasks(900, "quick")
     stage.start_all()
-    stage.wait(lambda: stage.count() >= 100, "some pages", seconds=45)
+    stage.wait_launch_under_way(100)
     _crash(stage, 2)
-    stage.expect(
-        stage.value("SELECT true FROM taskadmin_launch WHERE state = 'opening'"),
-        "the launch was over before the database stopped",
-    )
+    stage.expect_launch_open()
     yield
 
 
@@ -74,10 +65,7 @@ def down_at_the_tick(stage: Stage) -> Iterator[None]:
 @fault("database restarted again and again", area=AREA, extra=3 * POOL)
 def restarted(stage: Stage) -> Iterator[None]:
     """An immediate stop and a start, three times."""
-    stage.load(32)
-    stage.start_all()
-    stage.wait_runs()
-    stage.wait_mid_drain()
+    stage.start_draining(32)
     for _ in range(3):
         _crash(stage, 0.2)
         stage.sleep(0.8)
@@ -110,10 +98,7 @@ def locked_long(stage: Stage) -> Iterator[None]:
 
 
 def _locked(stage: Stage, seconds: float) -> Iterator[None]:
-    stage.load(24)
-    stage.start_all()
-    stage.wait_runs()
-    stage.wait_mid_drain()
+    stage.start_draining(24)
     with stage.postgresql.connect(stage.database) as connection, connection.transaction():
         connection.execute("LOCK TABLE taskadmin_task_result IN ACCESS EXCLUSIVE MODE")
         stage.sleep(seconds)
@@ -123,10 +108,7 @@ def _locked(stage: Stage, seconds: float) -> Iterator[None]:
 @fault("database read-only for a while", area=AREA, extra=POOL)
 def read_only(stage: Stage) -> Iterator[None]:
     """As after a failover to a replica: every write is refused for 5 s."""
-    stage.load(24)
-    stage.start_all()
-    stage.wait_runs()
-    stage.wait_mid_drain()
+    stage.start_draining(24)
     stage.alter_database("SET default_transaction_read_only = on")
     stage.terminate_backends()
     stage.sleep(5)
@@ -135,26 +117,23 @@ def read_only(stage: Stage) -> Iterator[None]:
     yield
 
 
+def _take_connections(stage: Stage, taken: contextlib.ExitStack) -> None:
+    """Connect until the server refuses."""
+    with contextlib.suppress(psycopg.OperationalError):
+        for _ in range(MAX_CONNECTIONS):
+            connection = stage.postgresql.connect("postgres", user=ROLE)
+            taken.enter_context(contextlib.closing(connection))
+
+
 @fault("connections exhausted", area=AREA, extra=POOL)
 def exhausted(stage: Stage) -> Iterator[None]:
     """Somebody else takes every connection there is, for 5 s."""
-    stage.load(24)
-    stage.start_all()
-    stage.wait_runs()
-    stage.wait_mid_drain()
+    stage.start_draining(24)
     with contextlib.ExitStack() as taken:
         for _ in range(3):  # what is ended at the end of a round is taken in the next
-            with contextlib.suppress(psycopg.OperationalError):
-                for _ in range(MAX_CONNECTIONS):
-                    taken.enter_context(
-                        contextlib.closing(stage.postgresql.connect("postgres", user=ROLE))
-                    )
+            _take_connections(stage, taken)
             stage.terminate_backends()
-        with contextlib.suppress(psycopg.OperationalError):
-            for _ in range(MAX_CONNECTIONS):
-                taken.enter_context(
-                    contextlib.closing(stage.postgresql.connect("postgres", user=ROLE))
-                )
+        _take_connections(stage, taken)
         stage.sleep(5)
     yield
 
@@ -162,10 +141,7 @@ def exhausted(stage: Stage) -> Iterator[None]:
 @fault("migration mid-drain", area=AREA, extra=POOL)
 def migration(stage: Stage) -> Iterator[None]:
     """A column is added and dropped while workers work."""
-    stage.load(24)
-    stage.start_all()
-    stage.wait_runs()
-    stage.wait_mid_drain()
+    stage.start_draining(24)
     stage.sql("ALTER TABLE taskadmin_task_result ADD COLUMN faults_column text DEFAULT 'x'")
     stage.sleep(1)
     stage.sql("ALTER TABLE taskadmin_task_result DROP COLUMN faults_column")

@@ -38,6 +38,10 @@ EXECUTIONS = "FAULTS_EXECUTIONS"
 BREAKPOINT = "FAULTS_BREAKPOINT"
 
 
+#: Of the job ``aside``; the package declares it as it declares any job's own queue.
+OWN_QUEUE = "faults.aside"
+
+
 class Arguments(BaseModel):
     """What every job of the suite takes."""
 
@@ -213,6 +217,7 @@ _add("exits", exits)
 _add("memory", memory)
 _add("hangs", hangs, time_limit=2)
 _add("slow", steady, soft_time_limit=1, time_limit=10)
+_add("aside", steady, queue=OWN_QUEUE)
 _add("flaky", flaky, max_attempts=3, backoff_seconds=0.5)
 
 

@@ -128,6 +128,11 @@ def stopped_in_transaction(stage: Stage) -> Iterator[None]:
     yield
 
 
+def _one_launch(stage: Stage) -> None:
+    launches = stage.value("SELECT count(*) FROM taskadmin_launch")
+    stage.expect(launches == 1, f"there are {launches} launches")
+
+
 @fault("two beats", area=AREA)
 def two_beats(stage: Stage) -> Iterator[None]:
     """Every tick is sent twice."""
@@ -136,9 +141,7 @@ def two_beats(stage: Stage) -> Iterator[None]:
     stage.start_all()
     stage.wait_runs()
     yield
-    stage.expect(
-        stage.value("SELECT count(*) FROM taskadmin_launch") == 1, "there are two launches"
-    )
+    _one_launch(stage)
 
 
 @fault("two launchers at a barrier", area=AREA, settings=_PAGES)
@@ -154,9 +157,7 @@ def two_launchers(stage: Stage) -> Iterator[None]:
         stage.wait(lambda: _waiting(stage) >= 2, "two launchers at the lock")
     stage.beat()
     yield
-    stage.expect(
-        stage.value("SELECT count(*) FROM taskadmin_launch") == 1, "there are two launches"
-    )
+    _one_launch(stage)
 
 
 def _waiting(stage: Stage) -> int:
@@ -190,9 +191,7 @@ def _messages(stage: Stage, times: int) -> Iterator[None]:
     stage.wait_runs()
     stage.beat()
     yield
-    stage.expect(
-        stage.value("SELECT count(*) FROM taskadmin_launch") == 1, "there are two launches"
-    )
+    _one_launch(stage)
 
 
 @fault("launcher is sent TERM in a launch", area=AREA, settings=_PAGES)
@@ -204,7 +203,7 @@ def term(stage: Stage) -> Iterator[None]:
     stage.beat()
     stage.wait(lambda: stage.count() >= 100, "some pages", seconds=45)
     launcher.send(signal.SIGTERM)
-    launcher.wait(15)
+    stage.expect(launcher.wait(60) is not None, "the launcher didn't end")
     stage.launcher("second")
     yield
 
@@ -212,9 +211,7 @@ def term(stage: Stage) -> Iterator[None]:
 @fault("every process killed at once", area=AREA, extra=2)
 def all_killed(stage: Stage) -> Iterator[None]:
     """Kill -9 of beat, launcher and worker in the middle, then a start of all three."""
-    stage.load()
-    everyone = stage.start_all()
-    stage.wait_mid_drain()
+    everyone = stage.start_draining()
     for role in everyone:
         role.send_group(signal.SIGKILL)
     for role in everyone:

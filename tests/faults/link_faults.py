@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from .catalogue import fault
+from .proxy import Proxy
 from .stage import Stage
 
 AREA = "link"
 POOL = 2
 
 
-@fault("half-open link worker–broker", area=AREA, extra=POOL)
-def half_open_worker(stage: Stage) -> Iterator[None]:
-    """The worker's connection passes nothing any more, and nobody tells it."""
+def _worker_behind(stage: Stage, proxied: Callable[[], Proxy]) -> Proxy:
+    """Only the worker goes through the proxy; returns in the middle of its work."""
     stage.load(24)
     stage.beat()
     launcher = stage.launcher()
-    proxy = stage.proxy_broker()
+    proxy = proxied()
     worker = stage.worker()
     stage.wait_ready(launcher, worker)
     stage.wait_mid_drain()
+    return proxy
+
+
+@fault("half-open link worker–broker", area=AREA, extra=POOL)
+def half_open_worker(stage: Stage) -> Iterator[None]:
+    """The worker's connection passes nothing any more, and nobody tells it."""
+    proxy = _worker_behind(stage, stage.proxy_broker)
     proxy.half_open()
     yield
 
@@ -74,12 +81,9 @@ def slow_broker(stage: Stage) -> Iterator[None]:
     yield
 
 
-@fault("broker links reset again and again", area=AREA, extra=5 * POOL)
-def broker_resets(stage: Stage) -> Iterator[None]:
-    """A TCP reset of every connection to the broker, five times."""
+def _resets(stage: Stage, proxy: Proxy) -> Iterator[None]:
     stage.add_tasks(100, "quick")
     stage.load(16)
-    proxy = stage.proxy_broker()
     stage.start_all()
     stage.wait(lambda: stage.count() > 0, "the first runs")
     for _ in range(5):
@@ -88,16 +92,16 @@ def broker_resets(stage: Stage) -> Iterator[None]:
     yield
 
 
+@fault("broker links reset again and again", area=AREA, extra=5 * POOL)
+def broker_resets(stage: Stage) -> Iterator[None]:
+    """A TCP reset of every connection to the broker, five times."""
+    yield from _resets(stage, stage.proxy_broker())
+
+
 @fault("half-open link worker–database", area=AREA, extra=POOL)
 def half_open_database(stage: Stage) -> Iterator[None]:
     """The worker's sessions pass nothing for 5 s; then the system gives them up with a reset."""
-    stage.load(24)
-    stage.beat()
-    launcher = stage.launcher()
-    proxy = stage.proxy_database()
-    worker = stage.worker()
-    stage.wait_ready(launcher, worker)
-    stage.wait_mid_drain()
+    proxy = _worker_behind(stage, stage.proxy_database)
     proxy.half_open()
     stage.sleep(5)
     proxy.reset(frozen_only=True)
@@ -118,12 +122,4 @@ def slow_database(stage: Stage) -> Iterator[None]:
 @fault("database links reset again and again", area=AREA, extra=5 * POOL)
 def database_resets(stage: Stage) -> Iterator[None]:
     """A TCP reset of every session, five times."""
-    stage.add_tasks(100, "quick")
-    stage.load(16)
-    proxy = stage.proxy_database()
-    stage.start_all()
-    stage.wait(lambda: stage.count() > 0, "the first runs")
-    for _ in range(5):
-        proxy.reset()
-        stage.sleep(0.7)
-    yield
+    yield from _resets(stage, stage.proxy_database())

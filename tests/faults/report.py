@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from .catalogue import FAULTS
-from .stage import Verdict
+from .judge import Verdict
 
 
 @dataclass(slots=True)

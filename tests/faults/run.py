@@ -27,9 +27,9 @@ from faults import (
     soak,
 )
 from faults.catalogue import AREAS, FAULTS
+from faults.judge import Verdict
 from faults.lanes import Show, chosen, turns
 from faults.servers import Missing
-from faults.stage import Verdict
 
 
 def _arguments() -> argparse.Namespace:
@@ -49,7 +49,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--lanes", type=int, default=2, help="how many are played at once")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="faults at random moments")
-    parser.add_argument("--seed", type=int, default=1, help="of the soak's random moments")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of random moments, and of the soak's faults"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
     return parser.parse_args()
@@ -79,6 +81,7 @@ def _play(arguments: argparse.Namespace) -> tuple[list[Verdict], tuple[str, str]
         turns(faults, 1 if short else arguments.repeat),
         lanes=arguments.lanes,
         short=short,
+        seed=arguments.seed,
         budget_seconds=arguments.short,
     )
     show.run(_say)

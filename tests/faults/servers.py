@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import shutil
@@ -11,7 +10,6 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +236,18 @@ class RabbitmqOfOurOwn:
             raise RuntimeError(f"rabbitmqctl {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
 
+    def memory_alarm(self) -> None:
+        """Block everyone who publishes."""
+        self.control("set_vm_memory_high_watermark", "0.000001")
+
+    def end_memory_alarm(self) -> None:
+        """Let everyone publish again."""
+        self.control("set_vm_memory_high_watermark", "0.4")
+
+    def close_connections(self, vhost: str) -> None:
+        """Close every connection to a virtual host, as an administrator may."""
+        self.control("close_all_connections", "--vhost", vhost, "fault suite")
+
     def create(self) -> str:
         """Make a virtual host and return its name."""
         name = f"faults-{uuid.uuid4().hex[:12]}"
@@ -278,17 +288,3 @@ def _rabbitmq_programs() -> Path:
             if (folder / "rabbitmq-server").exists() and (folder / "rabbitmqctl").exists():
                 return folder
     raise Missing("rabbitmq-server, rabbitmqctl or epmd isn't here: install rabbitmq-server.")
-
-
-@contextlib.contextmanager
-def servers() -> Iterator[tuple[PostgresqlOfOurOwn, RabbitmqOfOurOwn]]:
-    """One of each, running."""
-    postgresql = PostgresqlOfOurOwn()
-    try:
-        rabbitmq = RabbitmqOfOurOwn()
-        try:
-            yield postgresql, rabbitmq
-        finally:
-            rabbitmq.close()
-    finally:
-        postgresql.close()

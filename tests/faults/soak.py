@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from .catalogue import Fault, Unexpected
+from .judge import Judge, Verdict
 from .lanes import Lane
 from .roles import Role
-from .stage import LAUNCH_QUEUE, LEASE_SECONDS, RUNS_QUEUE, Stage, Verdict
+from .stage import LAUNCH_QUEUE, LEASE_SECONDS, RUNS_QUEUE, Stage
 
 SLOT_SECONDS = 5
 #: Executions that one fault may cost at the most: what two workers have under way.
@@ -150,9 +151,7 @@ class Soak:
             time.sleep(self._random.uniform(0.5, 4.0))
 
     def do_close_connections(self) -> None:
-        self._stage.rabbitmq.control(
-            "close_all_connections", "--vhost", self._stage.vhost, "fault suite"
-        )
+        self._stage.rabbitmq.close_connections(self._stage.vhost)
 
     def do_purge_runs(self) -> None:
         with self._stage.broker() as channel:
@@ -209,16 +208,16 @@ def play(
     )
     verdict = Verdict(name, 1)
     begun = time.monotonic()
-    lane = Lane(short=False)
+    lane = Lane(short=False, seed=seed)
     try:
         versions = lane.postgresql.version(), lane.rabbitmq.version()
-        stage = Stage(fault, lane.postgresql, lane.rabbitmq, lane.template, seed=seed)
+        stage = Stage(fault, lane.postgresql, lane.rabbitmq, lane.template)
         try:
             _soak(stage, verdict, minutes, seed, say)
         finally:
             if not verdict.good:
                 verdict.logs = stage.tail()
-                stage.keep(verdict)
+                stage.keep(f"{verdict.fault} {verdict.repetition}")
             stage.close()
     finally:
         lane.close()
@@ -234,10 +233,11 @@ def play(
 def _soak(
     stage: Stage, verdict: Verdict, minutes: float, seed: int, say: Callable[[str], None]
 ) -> None:
+    judge = Judge(stage)
     try:
         soak = Soak(stage, seed)
         soak.run(minutes * 60, say)
-        stage.finish()
+        judge.wait_for_the_end()
         time.sleep(1)
         missed = stage.value("SELECT count(*) FROM taskadmin_launch WHERE state = 'missed'")
         launched = stage.value("SELECT count(*) FROM taskadmin_launch WHERE state <> 'missed'")
@@ -249,4 +249,4 @@ def _soak(
         verdict.problems.append(traceback.format_exc())
     finally:
         stage.end_processes()
-    stage.judge(verdict)
+    judge.judge(verdict)

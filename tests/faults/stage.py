@@ -1,4 +1,4 @@
-"""One repetition of a fault: its database, virtual host and processes, and what must hold."""
+"""One repetition of a fault: its database, its virtual host and its processes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ import signal
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,11 +20,10 @@ import psycopg
 from kombu import Connection
 
 from . import roles as role_module
-from .catalogue import Fault, Unexpected
+from .catalogue import Fault, TooLate, Unexpected
 from .proxy import Proxy
 from .roles import TESTS, Role
 from .servers import ROLE, PostgresqlOfOurOwn, RabbitmqOfOurOwn
-from .watch import WATCH
 
 T = TypeVar("T")
 
@@ -54,50 +51,6 @@ SETTINGS: dict[str, Any] = {
     "TASKADMIN_MISSED_SLOTS": "skip",
 }
 
-#: Executions of one run that end as planned, by job.
-PLANNED: dict[str, int] = {"poison": LOST_ATTEMPTS, "exits": LOST_ATTEMPTS}
-#: How a run of each job ends: state, error type; of others succeeded.
-ENDS: dict[str, tuple[str, str]] = {
-    "poison": ("failed", "WorkerLost"),
-    "exits": ("failed", "WorkerLost"),
-    "memory": ("failed", "MemoryError"),
-    "hangs": ("failed", "TimeLimitExceeded"),
-    "slow": ("failed", "SoftTimeLimitExceeded"),
-}
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What one repetition came to."""
-
-    fault: str
-    repetition: int
-    runs: int = 0
-    lost: int = 0
-    doubled: int = 0
-    executions: int = 0
-    allowed: int = 0
-    recovery_seconds: float | None = None
-    seconds: float = 0.0
-    problems: list[str] = field(default_factory=list)
-    logs: str = ""
-    skipped: str | None = None
-
-    @property
-    def good(self) -> bool:
-        return not (self.lost or self.doubled or self.problems)
-
-    def line(self) -> str:
-        """The verdict in one line."""
-        if self.skipped:
-            return f"{self.fault}: skipped, {self.skipped}"
-        recovery = "-" if self.recovery_seconds is None else f"{self.recovery_seconds:.1f} s"
-        return (
-            f"{'ok  ' if self.good else 'FAIL'} {self.fault} #{self.repetition}: {self.runs} runs,"
-            f" {self.lost} lost, {self.doubled} doubled, {self.executions} executions of at most"
-            f" {self.allowed}, recovery {recovery}, took {self.seconds:.0f} s"
-        )
-
 
 class Stage:
     """Where a fault is played: processes over a fresh database and a fresh virtual host."""
@@ -110,7 +63,7 @@ class Stage:
         template: str,
         *,
         short: bool = False,
-        seed: int | None = None,
+        seed: str = "",
     ) -> None:
         self.fault = fault
         self.postgresql = postgresql
@@ -253,11 +206,18 @@ class Stage:
         self.roles.append(role)
         return role
 
-    def worker(self, name: str = "worker", concurrency: int = 2, **environment: str) -> Role:
+    def worker(
+        self,
+        name: str = "worker",
+        concurrency: int = 2,
+        *,
+        queue: str = RUNS_QUEUE,
+        **environment: str,
+    ) -> Role:
         """Start a worker for runs."""
         return self.start(
             name,
-            *("worker", "-Q", RUNS_QUEUE, "-n", f"{name}@%h", "-l", "INFO"),
+            *("worker", "-Q", queue, "-n", f"{name}@%h", "-l", "INFO"),
             *("-c", str(concurrency), "--without-gossip", "--without-mingle"),
             **environment,
         )
@@ -287,6 +247,16 @@ class Stage:
         """Start beat, one launcher and one worker at once; wait for the two workers."""
         everyone = self.beat(), self.launcher(), self.worker()
         self.wait_ready(*everyone[1:])
+        return everyone
+
+    def start_draining(
+        self, pairs: int = 16, *, seconds: float = 0.25, finished: int = 5
+    ) -> tuple[Role, Role, Role]:
+        """Start everything over the usual load; returns in the middle of its work."""
+        self.load(pairs, seconds)
+        everyone = self.start_all()
+        self.wait_runs()
+        self.wait_mid_drain(finished)
         return everyone
 
     def wait_ready(self, *waited_for: Role) -> None:
@@ -347,13 +317,31 @@ class Stage:
     def wait_mid_drain(self, finished: int = 5) -> None:
         """Wait until some runs are finished; there must be more to do."""
         self.wait(lambda: self.finished() >= finished, f"{finished} finished runs", seconds=45)
-        if not self.count("finished_at IS NULL"):
-            raise Unexpected("everything was finished before the fault came")
+        self.expect_in_time(
+            self.count("finished_at IS NULL"), "everything was finished before the fault came"
+        )
 
     def expect(self, fact: object, otherwise: str) -> None:
         """Raise ``Unexpected`` with the text *otherwise* unless *fact* holds."""
         if not fact:
             raise Unexpected(otherwise)
+
+    def expect_in_time(self, fact: object, otherwise: str) -> None:
+        """Unless *fact* holds the fault came too late, and is played again."""
+        if not fact:
+            raise TooLate(otherwise)
+
+    def wait_launch_under_way(self, runs: int) -> None:
+        """Wait until the launch has written this many runs; there must be more to write."""
+        self.wait(lambda: self.count() >= runs, f"{runs} runs", seconds=45)
+        self.expect_launch_open()
+
+    def expect_launch_open(self) -> None:
+        """The fault has met the launch in the middle, or is played again."""
+        self.expect_in_time(
+            self.value("SELECT true FROM taskadmin_launch WHERE state = 'opening'"),
+            "the launch was over before the fault came",
+        )
 
     def ended(self) -> None:
         """Note that the fault is over; otherwise it is at the scenario's ``yield``."""
@@ -488,167 +476,6 @@ class Stage:
 
     # The end
 
-    def finish(self) -> None:
-        """Wait until every launch there is now is closed with all its runs finished."""
-        last: int | None = None
-
-        def done() -> bool:
-            nonlocal last
-            if last is None:
-                last = self.value("SELECT max(id) FROM taskadmin_launch")
-            if last is None:
-                return False
-            if self.value("SELECT count(*) FROM taskadmin_launch") < self.launches:
-                last = None
-                return False
-            self._last_launch = last
-            return not self._unfinished() and not self.value(
-                "SELECT count(*) FROM taskadmin_launch"
-                " WHERE id <= %s AND state NOT IN ('closed', 'missed')",
-                last,
-            )
-
-        try:
-            self.wait(done, "the end of every run", seconds=self.deadline_seconds)
-        except Unexpected as late:
-            states = self.sql(
-                "SELECT job, state, count(*) FROM taskadmin_task_result"
-                " WHERE finished_at IS NULL GROUP BY 1, 2"
-            )
-            launches = self.sql(
-                "SELECT id, slot, state, owner_until, after_task_id, upto_task_id, published_id"
-                " FROM taskadmin_launch WHERE state NOT IN ('closed', 'missed') ORDER BY id LIMIT 5"
-            )
-            raise Unexpected(
-                f"{late}: open runs {[tuple(map(str, row)) for row in states]},"
-                f" open launches {[tuple(map(str, row)) for row in launches]}"
-            ) from None
-
-    _last_launch = 0
-
-    def _unfinished(self) -> int:
-        """Runs of (task, slot) that are missing or open."""
-        return int(
-            self.value(
-                "SELECT count(*) FROM taskadmin_launch l JOIN taskadmin_task t"
-                " ON t.id <= l.upto_task_id AND t.enabled LEFT JOIN taskadmin_task_result r"
-                " ON r.task_id = t.id AND r.due_at = l.slot AND r.finished_at IS NOT NULL"
-                " WHERE l.kind = 'slot' AND l.state <> 'missed' AND l.id <= %s AND r.id IS NULL",
-                self._last_launch,
-            )
-        )
-
-    def judge(self, verdict: Verdict) -> None:
-        """Check the invariants; the processes have ended."""
-        self._last_launch = (
-            self._last_launch or self.value("SELECT max(id) FROM taskadmin_launch") or 0
-        )
-        rows = self.sql(
-            "SELECT r.id, r.state, r.error_type, r.job, r.task_params ->> 'marker',"
-            " (r.task_params ->> 'fails')::int, r.launch_id FROM taskadmin_task_result r ORDER BY r.id"
-        )
-        judged = [row for row in rows if row[6] <= self._last_launch]
-        verdict.lost = self._unfinished()
-        if not self._last_launch:
-            verdict.lost = int(self.value("SELECT count(*) FROM taskadmin_task WHERE enabled"))
-        # Runs of a slot that began after the end may still be open.
-        verdict.runs = sum(
-            row[6] <= self._last_launch or row[1] not in ("queued", "running") for row in rows
-        )
-        self._judge_doubled(verdict)
-        self._judge_slots(verdict)
-        self._judge_ends(verdict, judged)
-        self._judge_executions(verdict, rows)
-        if self.fault_ended is not None:
-            last = self.value(
-                "SELECT extract(epoch FROM max(w.at)) FROM watch.log w JOIN taskadmin_task_result r"
-                " ON r.id = w.run_id WHERE w.final AND r.launch_id <= %s",
-                self._last_launch,
-            )
-            if last is not None:
-                verdict.recovery_seconds = max(0.0, float(last) - self.fault_ended)
-
-    def _judge_doubled(self, verdict: Verdict) -> None:
-        again = self.sql("SELECT run_id FROM watch.log WHERE final GROUP BY 1 HAVING count(*) > 1")
-        changed = self.sql("SELECT DISTINCT run_id FROM watch.log WHERE changed")
-        twice = self.sql(
-            "SELECT task_id, due_at FROM watch.log WHERE op = 'INSERT'"
-            " GROUP BY 1, 2 HAVING count(*) > 1"
-        )
-        slots = self.sql(
-            "SELECT slot FROM taskadmin_launch WHERE kind = 'slot' GROUP BY 1 HAVING count(*) > 1"
-        )
-        doubled = {row[0] for row in [*again, *changed]}
-        verdict.doubled = len(doubled) + len(twice) + len(slots)
-        if doubled:
-            history = self.sql(
-                "SELECT run_id, before, after, at::text FROM watch.log WHERE run_id = %s ORDER BY at",
-                min(doubled),
-            )
-            verdict.problems.append(f"a finished run changed: {history}")
-
-    def _judge_slots(self, verdict: Verdict) -> None:
-        interval = timedelta(seconds=self.settings["TASKADMIN_LAUNCH_INTERVAL_SECONDS"])
-        slots = {
-            row[0]
-            for row in self.sql(
-                "SELECT slot FROM taskadmin_launch WHERE kind = 'slot' AND id <= %s",
-                self._last_launch,
-            )
-        }
-        if not slots:
-            verdict.problems.append("no slot was launched")
-            return
-        wanted = set()
-        for begin, end in self.stretches or [(min(slots), max(slots))]:
-            slot = _EPOCH + -(-(begin - _EPOCH) // interval) * interval
-            while slot <= end:
-                wanted.add(slot)
-                slot += interval
-        if missing := sorted(wanted - slots):
-            verdict.problems.append(
-                f"{len(missing)} of {len(wanted)} slots have neither a launch nor a record of"
-                f" having been missed, the first is {missing[0]:%H:%M:%S}"
-            )
-
-    def _judge_ends(self, verdict: Verdict, rows: Sequence[tuple[Any, ...]]) -> None:
-        wrong: Counter[str] = Counter()
-        for _id, state, error_type, job, marker, _fails, _launch in rows:
-            if state in ("queued", "running"):
-                continue  # lost, and counted as such
-            wanted = self.ends.get(marker) or ENDS.get(job) or ("succeeded", None)
-            wanted_state, wanted_error = wanted
-            if state != wanted_state or (
-                wanted_error is not None and wanted_error not in (error_type or "")
-            ):
-                wrong[
-                    f"a run of {job} ended {state} ({error_type}),"
-                    f" not {wanted_state} ({wanted_error})"
-                ] += 1
-        for text, count in wrong.items():
-            verdict.problems.append(f"{text}: {count} times")
-
-    def _judge_executions(self, verdict: Verdict, rows: Sequence[tuple[Any, ...]]) -> None:
-        counted = Counter(marker for marker, _, _ in self.executions())
-        planned: Counter[str] = Counter()
-        succeeded: Counter[str] = Counter()
-        for _id, state, _error, job, marker, fails, _launch in rows:
-            if marker is None:
-                continue
-            planned[marker] += PLANNED.get(job, (fails or 0) + 1)
-            succeeded[marker] += state == "succeeded"
-        verdict.executions = sum(counted.values())
-        verdict.allowed = sum(planned.values()) + self.extra
-        surplus = {m: n - planned[m] for m, n in counted.items() if n > planned[m]}
-        if sum(surplus.values()) > self.extra:
-            verdict.problems.append(
-                f"{sum(surplus.values())} executions too many, {self.extra} are allowed:"
-                f" {dict(list(surplus.items())[:10])}"
-            )
-        unexecuted = [m for m, n in succeeded.items() if counted[m] < n]
-        if unexecuted:
-            verdict.problems.append(f"recorded, but not executed: {unexecuted[:10]}")
-
     def end_processes(self) -> None:
         """End every process; what they have begun they may finish."""
         for proxy in self.proxies:
@@ -662,12 +489,11 @@ class Stage:
             for role in self.roles
         )
 
-    def keep(self, verdict: Verdict) -> None:
+    def keep(self, name: str) -> None:
         """Copy the whole logs to the folder ``FAULTS_KEEP``, if that is set."""
         if not os.environ.get("FAULTS_KEEP"):
             return
-        name = f"{verdict.fault} {verdict.repetition}".replace("/", "-")
-        folder = Path(os.environ["FAULTS_KEEP"]) / name
+        folder = Path(os.environ["FAULTS_KEEP"]) / name.replace("/", "-")
         folder.mkdir(parents=True, exist_ok=True)
         for file in (*(role.log for role in self.roles), self.executions_file):
             shutil.copy(file, folder)
@@ -709,9 +535,6 @@ def _inherited() -> dict[str, str]:
     return environment
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 def celery_headers(task: str) -> dict[str, Any]:
     """Headers of a Celery message, protocol 2."""
     identity = os.urandom(16).hex()
@@ -731,6 +554,3 @@ def celery_headers(task: str) -> dict[str, Any]:
         "origin": "faults",
         "ignore_result": True,
     }
-
-
-__all__ = ["WATCH", "Stage", "Verdict"]

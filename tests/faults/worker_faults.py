@@ -29,9 +29,7 @@ def _busy_child(stage: Stage, worker: Role) -> int:
 @fault("worker child killed", area=AREA, extra=1)
 def child_killed(stage: Stage) -> Iterator[None]:
     """Kill -9 of a process of the pool while it works."""
-    stage.load()
-    _, _, worker = stage.start_all()
-    stage.wait_mid_drain()
+    _, _, worker = stage.start_draining()
     os.kill(_busy_child(stage, worker), signal.SIGKILL)
     yield
     stage.expect(worker.alive(), "the worker ended because a process of its pool did")
@@ -40,9 +38,7 @@ def child_killed(stage: Stage) -> Iterator[None]:
 @fault("worker children killed again and again", area=AREA, extra=4)
 def children_killed(stage: Stage) -> Iterator[None]:
     """Kill -9 of four processes of the pool, one after the other."""
-    stage.load(24)
-    _, _, worker = stage.start_all()
-    stage.wait_mid_drain(2)
+    _, _, worker = stage.start_draining(24, finished=2)
     for _ in range(4):
         os.kill(_busy_child(stage, worker), signal.SIGKILL)
         stage.sleep(0.6)
@@ -52,9 +48,7 @@ def children_killed(stage: Stage) -> Iterator[None]:
 @fault("worker parent killed", area=AREA, extra=POOL)
 def parent_killed(stage: Stage) -> Iterator[None]:
     """Kill -9 of a worker's first process; another worker is started."""
-    stage.load()
-    _, _, worker = stage.start_all()
-    stage.wait_mid_drain()
+    _, _, worker = stage.start_draining()
     worker.kill()
     stage.worker("second")
     yield
@@ -63,9 +57,7 @@ def parent_killed(stage: Stage) -> Iterator[None]:
 @fault("worker group killed", area=AREA, extra=POOL)
 def group_killed(stage: Stage) -> Iterator[None]:
     """Kill -9 of a worker with its whole pool; another worker is started."""
-    stage.load()
-    _, _, worker = stage.start_all()
-    stage.wait_mid_drain()
+    _, _, worker = stage.start_draining()
     worker.send_group(signal.SIGKILL)
     stage.worker("second")
     yield
@@ -86,9 +78,7 @@ def one_of_two_killed(stage: Stage) -> Iterator[None]:
 @fault("worker stopped past its lease", area=AREA, extra=POOL)
 def stopped_past_lease(stage: Stage) -> Iterator[None]:
     """SIGSTOP of a worker with its pool for longer than the lease, then SIGCONT."""
-    stage.load()
-    _, _, worker = stage.start_all()
-    stage.wait_mid_drain()
+    _, _, worker = stage.start_draining()
     worker.send_group(signal.SIGSTOP)
     second = stage.worker("second")
     stage.wait_ready(second)
@@ -100,9 +90,7 @@ def stopped_past_lease(stage: Stage) -> Iterator[None]:
 @fault("worker child stopped past the lease", area=AREA, extra=1)
 def child_stopped(stage: Stage) -> Iterator[None]:
     """SIGSTOP of one process of the pool for longer than the lease, then SIGCONT."""
-    stage.load()
-    _, _, worker = stage.start_all()
-    stage.wait_mid_drain()
+    _, _, worker = stage.start_draining()
     child = _busy_child(stage, worker)
     os.kill(child, signal.SIGSTOP)
     stage.sleep(LEASE_SECONDS + 2)
@@ -128,11 +116,9 @@ def term_then_kill(stage: Stage) -> Iterator[None]:
 @fault("TERM with time to finish", area=AREA)
 def term_with_time(stage: Stage) -> Iterator[None]:
     """A worker that is told to end finishes its jobs and is replaced; nothing runs twice."""
-    stage.load(16, seconds=0.5)
-    _, _, worker = stage.start_all()
-    stage.wait_mid_drain()
+    _, _, worker = stage.start_draining(16, seconds=0.5)
     worker.send(signal.SIGTERM)
-    stage.expect(worker.wait(20) == 0, f"the worker ended with {worker.process.poll()}")
+    stage.expect(worker.wait(60) == 0, f"the worker ended with {worker.process.poll()}")
     stage.worker("second")
     yield
 
@@ -148,7 +134,7 @@ def handed_back(stage: Stage) -> Iterator[None]:
     stage.wait_ready(launcher, worker)
     stage.wait(lambda: len(stage.executions()) >= 8, "two long jobs under way")
     worker.send(signal.SIGTERM)
-    stage.expect(worker.wait(15) is not None, "the worker didn't end")
+    stage.expect(worker.wait(60) is not None, "the worker didn't end")
     stage.worker("second")
     yield
     charged = stage.value("SELECT count(*) FROM taskadmin_task_result WHERE attempts > 1")
@@ -207,9 +193,7 @@ def memory(stage: Stage) -> Iterator[None]:
     """MemoryError is recorded as the run's failure."""
     stage.load(4, seconds=0.1)
     stage.add_tasks(2, "memory")
-    stage.load(8, seconds=0.1)
-    stage.start_all()
-    stage.wait_mid_drain(2)
+    stage.start_draining(8, seconds=0.1, finished=2)
     yield
 
 
@@ -218,9 +202,7 @@ def hard_limit(stage: Stage) -> Iterator[None]:
     """A job that never ends is killed after its limit and recorded as failed."""
     stage.load(4, seconds=0.1)
     stage.add_tasks(2, "hangs")
-    stage.load(8, seconds=0.1)
-    stage.start_all()
-    stage.wait_mid_drain(2)
+    stage.start_draining(8, seconds=0.1, finished=2)
     yield
 
 
@@ -229,9 +211,7 @@ def soft_limit(stage: Stage) -> Iterator[None]:
     """A job that takes longer than its soft limit gets an exception and is recorded as failed."""
     stage.load(4, seconds=0.1)
     stage.add_tasks(2, "slow", seconds=8.0)
-    stage.load(8, seconds=0.1)
-    stage.start_all()
-    stage.wait_mid_drain(2)
+    stage.start_draining(8, seconds=0.1, finished=2)
     yield
 
 

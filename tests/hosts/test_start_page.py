@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask import Flask
 from flask_admin import Admin
@@ -27,7 +29,7 @@ PASSWORD = "correct horse battery"
     ],
 )
 def test_people_land_on_the_first_page_they_may_open(
-    database_url: URL, session: Session, roles: dict[str, bool], page: str
+    database_url: URL, session: Session, roles: dict[str, Any], page: str
 ) -> None:
     """The host's start page says nothing of taskadmin."""
     app = Flask("host")

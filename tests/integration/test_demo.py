@@ -100,6 +100,40 @@ def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, str]]:
         process.wait()
 
 
+def test_four_jobs_run_by_their_own_schedules(
+    served: tuple[subprocess.Popen[str], Path, str], tmp_path: Path
+) -> None:
+    """The common slot, an interval, another one and a cron expression."""
+
+    def rows(statement: str) -> list[tuple[object, ...]]:
+        database = sqlite3.connect(tmp_path / "taskadmin.sqlite")
+        found = database.execute(statement).fetchall()
+        database.close()
+        return found
+
+    assert rows(
+        "SELECT job, kind, every_s, cron, zone FROM taskadmin_task"
+        " JOIN taskadmin_schedule ON task_id = id ORDER BY job"
+    ) == [
+        ("http_latency", "interval", 15, None, "UTC"),
+        ("queue_depth", "interval", 30, None, "UTC"),
+        ("table_rows", "cron", None, "* * * * *", "Europe/Berlin"),
+    ]
+    wait_for(
+        lambda: (
+            {
+                job
+                for (job,) in rows(
+                    "SELECT job FROM taskadmin_task_result WHERE state = 'succeeded'"
+                )
+            }
+            == {"generate_random_number", "http_latency", "queue_depth", "table_rows"}
+        ),
+        seconds=90,
+        what="a result of each job",
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_told_to_stop(
     served: tuple[subprocess.Popen[str], Path, str], tmp_path: Path, number: int

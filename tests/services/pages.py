@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from html.parser import HTMLParser
 
@@ -10,7 +11,8 @@ from flask.testing import FlaskClient
 
 def field_errors(page: str) -> list[tuple[str, str]]:
     """Names of the fields that have a message, each with the message."""
-    return re.findall(r'<p class="error" id="(\w+)-error">(.*?)</p>', page)
+    found = re.findall(r'<p class="error" id="([\w-]+)-error">(.*?)</p>', page)
+    return [(field, html.unescape(text)) for field, text in found]
 
 
 def messages(page: str) -> list[str]:
@@ -22,6 +24,46 @@ def messages(page: str) -> list[str]:
 def next_messages(client: FlaskClient) -> list[str]:
     """What the list of tasks, opened now, says about what was just done."""
     return messages(client.get("/taskadmin/tasks/").text)
+
+
+class _Values(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+        self._list: str | None = None
+        self._area: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        name = given.get("name")
+        if tag == "select":
+            self._list = name
+        elif tag == "option" and self._list is not None:
+            # A browser sends the first option if none is chosen.
+            if "selected" in given or self._list not in self.values:
+                self.values[self._list] = given.get("value") or ""
+        elif tag == "textarea" and name is not None:
+            self._area, self.values[name] = name, ""
+        elif tag == "input" and name is not None:
+            is_box = given.get("type") in ("checkbox", "radio")
+            if not is_box or "checked" in given:
+                self.values[name] = given.get("value") or ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._list = None if tag == "select" else self._list
+        self._area = None if tag == "textarea" else self._area
+
+    def handle_data(self, data: str) -> None:
+        if self._area is not None:
+            # Browsers leave out a line break right behind the tag.
+            self.values[self._area] += data if self.values[self._area] else data.removeprefix("\n")
+
+
+def form_values(page: str) -> dict[str, str]:
+    """What a browser sends of a page's forms when nothing is changed in them."""
+    parser = _Values()
+    parser.feed(page)
+    return parser.values
 
 
 class _Cells(HTMLParser):

@@ -17,6 +17,8 @@ from taskadmin.accounts.passwords import verify_password
 from taskadmin.cli import taskadmin_cli
 from taskadmin.migrations import newest_revision
 from taskadmin.models import User
+from taskadmin.store import audit
+from taskadmin.store.audit import Filter
 
 PASSWORD = "a long enough password"
 
@@ -45,6 +47,9 @@ def test_create_superuser_asks_for_the_password_twice(app: Flask, session: Sessi
     assert user.is_superuser and user.is_active
     assert user.password_hash is not None
     assert verify_password(user.password_hash, PASSWORD)
+    [entry] = audit.page(session, Filter(), limit=9)
+    assert (entry.actor_id, entry.source, entry.action) == (None, "command line", "created")
+    assert entry.subject == "Ana"
 
 
 def test_create_superuser_reads_the_password_from_a_named_variable(

@@ -11,6 +11,7 @@ from taskadmin.settings import Settings
 
 SECONDS_1_TO_A_DAY = "seconds as a number from 1 to 86400"
 WHOLE_PAGE = "a whole number from 1 to 100000"
+MODULES = "dotted names of modules, as a list or as text with commas between them"
 
 
 def read(**config: Any) -> Settings:
@@ -53,6 +54,11 @@ def test_keys_of_others_are_ignored() -> None:
         ("REGISTRATION", "1", "registration", True),
         ("REGISTRATION", False, "registration", False),
         ("SITE_NAME", "Ops", "site_name", "Ops"),
+        ("JOBS", "", "jobs", ()),
+        ("JOBS", "shop.jobs", "jobs", ("shop.jobs",)),
+        ("JOBS", " shop.jobs, mail ,", "jobs", ("shop.jobs", "mail")),
+        ("JOBS", ["shop.jobs", "mail"], "jobs", ("shop.jobs", "mail")),
+        ("JOBS", ("shop.jobs",), "jobs", ("shop.jobs",)),
     ],
 )
 def test_values_may_be_text_from_the_environment(
@@ -93,6 +99,14 @@ def test_values_may_be_text_from_the_environment(
         ("SITE_NAME", "   ", "a name of 1 to 60 characters"),
         ("SITE_NAME", "x" * 61, "a name of 1 to 60 characters"),
         ("SITE_NAME", 7, "a name of 1 to 60 characters"),
+        ("JOBS", "shop jobs", MODULES),
+        ("JOBS", "shop/jobs.py", MODULES),
+        ("JOBS", ".jobs", MODULES),
+        ("JOBS", ["shop.jobs", ""], MODULES),
+        ("JOBS", ["shop.jobs", 7], MODULES),
+        ("JOBS", {"shop.jobs": True}, MODULES),
+        ("JOBS", None, MODULES),
+        ("JOBS", 7, MODULES),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_is_expected(key: str, raw: Any, expected: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 from flask import Flask
@@ -12,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from fixture_types import MakeTask
 
-VIEWS = ("taskadmin_tasks", "taskadmin_runs", "taskadmin_review", "taskadmin_users")
+VIEWS = tuple(f"taskadmin_{name}" for name in ("tasks", "runs", "review", "users", "audit"))
 pytestmark = pytest.mark.databases("sqlite")
 
 
@@ -30,6 +31,7 @@ def rules(app: Flask) -> list[Rule]:
         "taskadmin_runs.details_view",
         "taskadmin_review.index_view",
         "taskadmin_users.edit_view",
+        *("taskadmin_audit.index_view", "taskadmin_audit.export_view"),
     }
     return found
 
@@ -38,7 +40,7 @@ def answers(app: Flask, client: FlaskClient) -> dict[str, TestResponse]:
     """What *client* gets from every address by every method."""
     given = {}
     for rule in rules(app):
-        path = rule.rule.replace("<export_type>", "csv")
+        path = re.sub("<.*>", "csv", rule.rule)
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             given[f"{method} {rule.endpoint}"] = client.open(f"{path}?id=1", method=method)
     return given
@@ -90,7 +92,7 @@ def test_superusers_are_refused_nowhere(
 @pytest.mark.parametrize(
     ("who", "menu"),
     [
-        ("superuser", ["Tasks", "Runs", "Review", "Users"]),
+        ("superuser", ["Tasks", "Runs", "Review", "Users", "Audit"]),
         ("reviewer", ["Review"]),
         ("plain", []),
     ],
@@ -103,7 +105,7 @@ def test_the_menu_shows_what_the_person_may_open(
 
     page = client.get("/taskadmin/profile").text
 
-    names = ("Tasks", "Runs", "Review", "Users")
+    names = ("Tasks", "Runs", "Review", "Users", "Audit")
     shown = [name for name in names if f'href="/taskadmin/{name.lower()}/"' in page]
     assert shown == menu
 

@@ -40,7 +40,7 @@ def test_no_address_redirects_to_another_site(
     answers += [
         superuser.post("/taskadmin/tasks/action/", data={"url": target, **data})
         for data in (
-            {"action": "disable", "rowid": task_id},
+            {"action": "pause", "rowid": task_id},
             {"action": "run_now", "rowid": task_id},
             {"action": "nonsense"},
             {},
@@ -78,7 +78,7 @@ def test_a_wrong_method_changes_nothing(
     assert session.scalar(select(func.count()).select_from(Task)) == 1
 
 
-@pytest.mark.parametrize("action", ["run_now", "enable", "disable", "delete"])
+@pytest.mark.parametrize("action", ["run_now", "resume", "pause", "delete"])
 @pytest.mark.settings(MAX_FORM_MEMORY_SIZE=None)
 def test_a_selection_larger_than_any_page_is_no_error_of_the_server(
     session: Session, superuser: FlaskClient, make_task: MakeTask, action: str

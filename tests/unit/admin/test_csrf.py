@@ -39,8 +39,8 @@ def walk_through(app: Flask, session: Session, make_user: MakeUser) -> None:
     assert browser.messages() == ["1 run is queued and sent to the workers."]
     assert "<h1>Die" in browser.page, "back on the task's page"
     browser.get("/taskadmin/tasks/")
-    browser.post("/taskadmin/tasks/action/", action="enable", rowid=str(task.id))
-    assert browser.messages() == ["1 task enabled."]
+    browser.post("/taskadmin/tasks/action/", action="resume", rowid=str(task.id))
+    assert browser.messages() == ["1 task resumed."]
     browser.get("/taskadmin/tasks/")
     browser.post("/taskadmin/tasks/action/", action="delete", rowid=str(task.id))
     assert "Delete 1 task?" in browser.page
@@ -94,6 +94,8 @@ def test_nothing_is_changed_without_a_token(
         ("tasks/delete/", {"id": str(task.id)}),
         ("tasks/action/", {"action": "run_now", "rowid": str(task.id)}),
         ("tasks/action/", {"action": "delete", "rowid": str(task.id), "confirmed": "yes"}),
+        ("tasks/action/", {"action": "clone", "ids": str(task.id)}),
+        (f"tasks/run/?id={task.id}", {"lower_limit": "0", "upper_limit": "1"}),
         ("tasks/ajax/update/", {"list_form_pk": str(task.id), "name": "New"}),
         (f"users/edit/?id={chief.id}", {"is_active": "y", "is_superuser": "y"}),
         ("logout", {}),

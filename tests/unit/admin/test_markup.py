@@ -62,6 +62,7 @@ class Markup(HTMLParser):
     [
         *("tasks/", "tasks/new/", "tasks/details/?id=1", "tasks/edit/?id=1", "runs/", "users/"),
         *("runs/details/?id=1", "users/edit/?id=1", "review/", "profile", "tasks/details/?id=99"),
+        *("runs/again/?id=1", "tasks/run/?id=1", "tasks/?state=paused"),
     ],
 )
 def test_pages_have_no_inline_code_and_one_heading(
@@ -115,6 +116,13 @@ def test_account_pages_have_no_inline_code_and_one_heading(
         ("tasks/edit/?id=1", {"lower_limit": "1", "upper_limit": "2", "version": "9"}),
         ("tasks/action/", {"action": "delete", "rowid": "1"}),
         ("tasks/action/", {"action": "delete", "rowid": "99"}),
+        ("tasks/action/", {"action": "pause", "rowid": "1"}),
+        ("tasks/action/", {"action": "clone", "all": "yes"}),
+        ("tasks/run/?id=1", {"lower_limit": "2", "upper_limit": "1"}),
+        ("runs/again/?id=1", {"lower_limit": "", "upper_limit": "1"}),
+        ("runs/action/", {"action": "cancel", "all": "yes"}),
+        ("runs/action/", {"action": "retry", "all": "yes"}),
+        ("runs/action/", {"action": "terminate", "rowid": "1"}),
         ("users/edit/?id=1", {"x": "1"}),
         ("profile", {"current": "x"}),
     ],

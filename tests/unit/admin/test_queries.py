@@ -45,7 +45,7 @@ def test_actions_on_ids_that_are_none_change_nothing(
 ) -> None:
     """PostgreSQL compares ids as numbers, so they must be numbers before."""
     make_task()
-    for action in ("run_now", "enable", "disable", "delete", "nonsense"):
+    for action in ("run_now", "resume", "pause", "delete", "nonsense"):
         answer = superuser.post(
             "/taskadmin/tasks/action/",
             data={"action": action, "rowid": [bad], "confirmed": "yes"},

@@ -66,7 +66,7 @@ def test_long_lists_of_runs_are_paged_by_id(
             "Traceback &lt;b&gt;",
         ),
         ({"state": "skipped", "reason": "No job of this name"}, "No job of this name"),
-        ({"state": "cancelled"}, "Nothing yet."),
+        ({"state": "cancelled"}, "on record any more."),
     ],
 )
 def test_a_runs_page_shows_what_came_of_it(

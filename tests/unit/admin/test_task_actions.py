@@ -1,4 +1,4 @@
-"""Delete, run now, enable and disable: on one task and on a selection."""
+"""Delete, run now, pause and resume: on one task and on a selection."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from fixture_types import MakeTask
 from services.pages import next_messages
 from taskadmin.models import Launch, LaunchKind, LaunchState, RunState, Task, TaskResult, User
+from taskadmin.store import audit
+from taskadmin.store.audit import Filter
 from taskadmin.store.results import page_of_runs
 from taskadmin.store.tasks import find_task
 
@@ -45,6 +47,11 @@ def test_deleting_says_how_much_goes_and_deletes_it(
     assert next_messages(superuser)[-1] == "2 tasks and 2 results deleted."
     assert session.scalars(select(Task.id).where(Task.deleted_at.is_(None))).all() == [third]
     assert [run.task_id for run in page_of_runs(session, limit=9)] == [third]
+    trail = audit.page(session, Filter(), limit=9)
+    assert [(entry.action, entry.subject_id) for entry in trail] == [
+        *(("deleted", second), ("deleted", first)),
+        *(("started", third), ("started", second), ("started", first)),
+    ]
 
 
 def test_flask_admins_own_delete_address_works(
@@ -63,7 +70,7 @@ def test_flask_admins_own_delete_address_works(
 def test_run_now_queues_and_sends_a_run_for_each_selected_task(
     session: Session, superuser: FlaskClient, chief: User, make_task: MakeTask
 ) -> None:
-    """Disabled tasks too: a person asked for them."""
+    """Paused tasks too: a person asked for them."""
     tasks = [make_task().id, make_task(enabled=False).id]
     make_task()
 
@@ -129,19 +136,71 @@ def test_without_the_broker_runs_wait_in_the_ledger(
     assert session.scalars(select(TaskResult.state)).all() == [RunState.QUEUED]
 
 
-def test_enable_and_disable_a_selection(
-    session: Session, superuser: FlaskClient, make_task: MakeTask
+def test_pause_and_resume_a_selection(
+    session: Session, superuser: FlaskClient, chief: User, make_task: MakeTask
 ) -> None:
-    """How many changed is said, and the form of somebody who edits is outdated."""
-    task = make_task()
+    """Asked why and until when first; who, why and until when is shown, and on the trail."""
+    task = make_task(name="Dice")
     version, changed = task.version, task.updated_at
 
-    act(superuser, "disable", task.id)
+    question = act(superuser, "pause", task.id)
 
+    assert "Pause 1 task?" in question.text
+    assert 'name="resume_at"' in question.text
+    session.expire_all()
+    assert task.enabled is True
+    act(
+        superuser,
+        "pause",
+        task.id,
+        confirmed="yes",
+        note="<Too loud>",
+        resume_at="2999-01-02T03:04",
+    )
     session.expire_all()
     assert task.updated_at > changed
     assert (task.enabled, task.version) == (False, version + 1)
-    assert next_messages(superuser) == ["1 task disabled."]
-    act(superuser, "enable", task.id)
+    assert next_messages(superuser) == ["1 task paused."]
+    page = superuser.get(f"/taskadmin/tasks/details/?id={task.id}").text
+    assert " by chief: &lt;Too loud&gt;" in page
+    assert "It resumes on 2999-01-02 03:04:00 UTC." in page
+    listed = superuser.get("/taskadmin/tasks/").text
+    assert "<strong>paused</strong> by chief until <time" in listed
+    assert "</time>: &lt;Too loud&gt;" in listed
+    act(superuser, "resume", task.id)
+    assert next_messages(superuser) == ["1 task resumed."]
+    session.expire_all()
+    assert task.enabled is True
+    trail = audit.page(session, Filter(), limit=9)
+    assert [(entry.actor_id, entry.action, entry.source) for entry in trail] == [
+        (chief.id, "resumed", "127.0.0.1"),
+        (chief.id, "paused", "127.0.0.1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"note": "x" * 501}, "A note has at most 500 characters."),
+        ({"resume_at": "2001-01-01T00:00"}, "This time is over: choose a later one, or none."),
+        ({"resume_at": "tomorrow"}, "Not a valid datetime value."),
+    ],
+)
+@pytest.mark.databases("sqlite")
+def test_a_pause_that_makes_no_sense_is_asked_again(
+    session: Session,
+    superuser: FlaskClient,
+    make_task: MakeTask,
+    given: dict[str, str],
+    message: str,
+) -> None:
+    """With the message at the field, and the selection kept."""
+    task = make_task()
+
+    answer = act(superuser, "pause", task.id, confirmed="yes", **given)
+
+    assert answer.status_code == 422
+    assert message in answer.text
+    assert f'name="ids" value="{task.id}"' in answer.text
     session.expire_all()
     assert task.enabled is True

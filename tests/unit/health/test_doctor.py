@@ -21,6 +21,7 @@ from taskadmin import Models, migrations
 from taskadmin.cli import taskadmin_cli
 from taskadmin.health import Finding, Status, as_json, as_text, examine, ledger_checks
 from taskadmin.health import database_checks as database_module
+from taskadmin.jobs import GENERATE_RANDOM_NUMBER_JOB, registry
 from taskadmin.migrations import newest_revision
 from taskadmin.models import Launch, LaunchKind, LaunchState, Process, ProcessKind, TaskResult
 from taskadmin.queue.names import DEAD_QUEUE, LAUNCH_QUEUE, RUNS_QUEUE, declare_queues
@@ -38,6 +39,13 @@ def examined(app: Flask) -> dict[str, Finding]:
 
 def celery(broker_url: str, **conf: Any) -> dict[str, Any]:
     return {"broker_url": broker_url, "result_backend": "disabled://", **conf}
+
+
+@pytest.fixture(autouse=True)
+def only_the_built_in_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a run may wait goes by the jobs that there are; other tests import some."""
+    name = GENERATE_RANDOM_NUMBER_JOB.name
+    monkeypatch.setattr(registry, "_jobs", {name: GENERATE_RANDOM_NUMBER_JOB})
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ def test_the_built_in_job_is_registered() -> None:
     assert job is GENERATE_RANDOM_NUMBER_JOB
     assert job.celery_task == "taskadmin.generate_random_number_task"
     assert job.queue == "taskadmin.runs"
-    assert dict(all_jobs()) == {"generate_random_number": job}
+    assert all_jobs()["generate_random_number"] is job
 
 
 def test_an_unknown_job_is_named() -> None:

@@ -14,7 +14,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from flask import Flask
 from sqlalchemy import URL, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from services.databases import bare_app
 from services.postgresql import PostgresqlServer
@@ -23,10 +23,18 @@ from taskadmin.errors import MigrationError
 from taskadmin.migrations import VERSION_TABLE
 from taskadmin.migrations.extension import _migrating
 
-TABLES = {
-    "taskadmin_launch",
+#: What came after the first four revisions.
+LATER = {
+    "taskadmin_audit",
+    "taskadmin_pause",
     "taskadmin_process",
+    "taskadmin_run_progress",
+    "taskadmin_schedule",
     "taskadmin_state",
+}
+TABLES = {
+    *LATER,
+    "taskadmin_launch",
     "taskadmin_task",
     "taskadmin_task_result",
     "taskadmin_user",
@@ -164,7 +172,7 @@ def test_up_down_and_up_with_rows(empty: Flask, sql: Engine) -> None:
     assert task[0][:4] == (1, "generate_random_number", 0.25, 1.7976931348623157e308)
 
     migrations.downgrade(empty, "0003")
-    assert tables(sql) == TABLES - {"taskadmin_launch", "taskadmin_process", "taskadmin_state"}
+    assert tables(sql) == TABLES - {*LATER, "taskadmin_launch"}
     assert rows(sql, "SELECT task_id, state FROM taskadmin_task_result") == [(1, "queued")]
 
     migrations.downgrade(empty, "0001")
@@ -397,3 +405,35 @@ def test_a_migration_says_nothing_on_the_terminal(
     migrations.upgrade(empty)
     migrations.check(empty)
     assert capsys.readouterr().out == ""
+
+
+def test_the_audit_trail_only_grows(empty: Flask, sql: Engine) -> None:
+    """Nobody changes or deletes an entry, whichever way they reach the database."""
+    migrations.upgrade(empty)
+    run(
+        sql,
+        "INSERT INTO taskadmin_audit"
+        " (at, actor, source, action, subject_kind, subject_id, subject)"
+        " VALUES (:at, 'ada', '127.0.0.1', 'created', 'task', 1, 'Task 1')",
+        at=MOMENT,
+    )
+    for statement in (
+        "UPDATE taskadmin_audit SET actor = 'eve'",
+        "DELETE FROM taskadmin_audit",
+    ):
+        with pytest.raises(DBAPIError, match="never changed or deleted"):
+            run(sql, statement)
+    assert rows(sql, "SELECT actor FROM taskadmin_audit") == [("ada",)]
+    migrations.downgrade(empty, "0005")
+    assert "taskadmin_audit" not in tables(sql)
+
+
+def test_a_disabled_task_becomes_a_paused_one(empty: Flask, sql: Engine) -> None:
+    """It is shown as paused, and can be resumed."""
+    migrations.upgrade(empty, "0005")
+    add_user(sql, "ada")
+    add_task(sql)
+    add_task(sql)
+    run(sql, "UPDATE taskadmin_task SET enabled = false WHERE id = 1")
+    migrations.upgrade(empty)
+    assert rows(sql, "SELECT task_id, paused_by, note FROM taskadmin_pause") == [(1, None, None)]

@@ -17,12 +17,12 @@ from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from fixture_types import MakeTask
+from services.heartbeats import StubHeartbeat
 from taskadmin.jobs import Job, registry
-from taskadmin.models import Process, ProcessEnd, ProcessKind, RunState, Task, TaskResult
+from taskadmin.models import Process, ProcessEnd, RunState, Task, TaskResult
 from taskadmin.queue import execution, patience
 from taskadmin.queue.execution import Delivery, execute
 from taskadmin.store import executions, processes
-from taskadmin.store.processes import Identity
 from taskadmin.store.results import insert_runs
 
 DUE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,34 +32,6 @@ class Arguments(BaseModel):
     """None are needed."""
 
     model_config = ConfigDict(extra="ignore")
-
-
-class StubHeartbeat:
-    """A process's heartbeat without its thread."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self.id: UUID | None = None
-        self.abandoned = False
-
-    def process_id(self) -> UUID:
-        """Register when first asked."""
-        if self.id is None:
-            who = Identity(ProcessKind.CHILD, "w1@host", "host", 1)
-            self.id = processes.register(self._session, who)
-        return self.id
-
-    def renew(self) -> bool:
-        """As the real one does."""
-        if processes.beat(self._session, self.process_id()):
-            return False
-        self.id = None
-        self.process_id()
-        return True
-
-    def abandon(self) -> None:
-        """Note that it was called."""
-        self.abandoned = True
 
 
 @pytest.fixture
@@ -230,23 +202,39 @@ def test_whatever_a_job_raises_is_its_runs_error(
     assert run.state == RunState.FAILED
     assert run.error_type is not None
     assert run.error_type.endswith(type(error).__name__)
-    assert not heartbeat.abandoned
+    assert heartbeat.given_back == []
 
 
-@pytest.mark.parametrize("told", [WorkerShutdown(0), SystemExit(-241)], ids=["Celery", "TERM"])
 def test_a_worker_that_is_stopped_inside_a_job_lets_its_run_go(
-    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any, told: BaseException
+    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any
 ) -> None:
-    """The run isn't failed by it: the reconciler gives it to another worker."""
+    """The run isn't failed by it: another worker gets it, and it isn't charged for the attempt."""
 
     def stop() -> None:
-        raise told
+        raise WorkerShutdown(0)
 
     job(stop)
-    with pytest.raises(type(told)):
+    with pytest.raises(WorkerShutdown):
         execute(session, deliver(queued(), heartbeat))
-    assert heartbeat.abandoned
-    assert reload(session).state == RunState.RUNNING
+    run = reload(session)
+    assert heartbeat.given_back == [(run.id, None)]
+    assert (run.state, run.attempts, run.token, run.process_id) == (RunState.QUEUED, 0, None, None)
+    assert run.not_before is not None
+
+
+def test_a_child_that_is_told_to_end_leaves_its_run_to_its_parent(
+    session: Session, heartbeat: StubHeartbeat, job: Any, queued: Any
+) -> None:
+    """Only that one knows why: a run over its time limit is charged for the attempt."""
+
+    def stop() -> None:
+        raise SystemExit(-241)  # as billiard's handler of SIGTERM does
+
+    job(stop)
+    with pytest.raises(SystemExit):
+        execute(session, deliver(queued(), heartbeat))
+    assert heartbeat.given_back == []
+    assert (reload(session).state, reload(session).attempts) == (RunState.RUNNING, 1)
 
 
 def test_a_process_that_was_taken_for_gone_claims_under_its_new_id(
@@ -346,7 +334,9 @@ def test_a_run_that_can_not_be_taken_is_given_back(
         execute(session, deliver(run_id, heartbeat))
     assert called == []
     assert reload(session).state == RunState.QUEUED
-    assert heartbeat.abandoned, "nobody knows whether the claim was done"
+    [(given, problem)] = heartbeat.given_back
+    assert given == run_id, "nobody knows whether the claim was done"
+    assert "OperationalError" in (problem or "")
 
 
 def test_what_a_job_leaves_open_is_not_committed_with_its_outcome(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,14 +16,17 @@ from sqlalchemy.orm import Session
 
 from taskadmin.errors import BrokerUnavailable
 from taskadmin.jobs import all_jobs
-from taskadmin.models import Launch, LaunchState, RunState, Task, TaskResult, User
+from taskadmin.models import Launch, LaunchState, RunState, Task, TaskResult, TaskSchedule, User
 from taskadmin.queue import RUNS_QUEUE
 from taskadmin.queue.launcher import run_turn
 from taskadmin.queue.publisher import Publisher
+from taskadmin.schedules import ScheduleKind
 from taskadmin.settings import Settings
 from taskadmin.state import State
-from taskadmin.store import launches
+from taskadmin.store import clock, launches
 from taskadmin.store.by_hand import launch_by_hand
+from taskadmin.store.schedules import ScheduleInput, put_schedule
+from taskadmin.store.transaction import ledger_transaction
 
 #: A slot so long that no test crosses its end.
 DAY = Settings(launch_interval_seconds=86400, page_size=2)
@@ -56,8 +60,14 @@ def sent(celery: Celery) -> list[int]:
 
 
 def run_ids(session: Session) -> list[int]:
-    """Ids of all runs, in order."""
-    ids = list(session.scalars(select(TaskResult.id).order_by(TaskResult.id)))
+    """Ids of all runs that weren't skipped, in order."""
+    ids = list(
+        session.scalars(
+            select(TaskResult.id)
+            .where(TaskResult.state != RunState.SKIPPED)
+            .order_by(TaskResult.id)
+        )
+    )
     session.rollback()
     return ids
 
@@ -84,6 +94,7 @@ def failing_after(
                 raise error
             left -= 1
             original(self, [run])
+        self.handled = len(batch)
 
     with monkeypatch.context() as patch:
         patch.setattr(Publisher, "send", send)
@@ -103,15 +114,17 @@ def expire_ownership(session: Session) -> None:
 def test_a_turn_queues_and_sends_one_run_for_each_enabled_task(
     session: Session, celery: Celery, make_task: Callable[..., Task]
 ) -> None:
-    """Five tasks over three pages, one of them disabled: four runs, each sent once, in order."""
-    disabled = [make_task(enabled=number != 2) for number in range(5)][2].id
+    """Five tasks over three pages, one of them paused: four runs, each sent once, in order."""
+    paused = [make_task(enabled=number != 2) for number in range(5)][2].id
 
     turn = run_turn(session, celery, DAY)
 
     assert (turn.opened, turn.sent, turn.finished) == (1, 4, 1)
     assert sent(celery) == run_ids(session)
-    started = set(session.scalars(select(TaskResult.task_id)))
-    assert disabled not in started and len(started) == 4
+    skipped = session.scalars(
+        select(TaskResult.task_id).where(TaskResult.state == RunState.SKIPPED)
+    )
+    assert skipped.all() == [paused]
     assert launch_states(session) == [LaunchState.PUBLISHED]
 
 
@@ -305,3 +318,31 @@ def test_a_run_of_a_job_that_only_workers_know_is_sent(
 
     assert turn.finished == 1
     assert sent(celery) == run_ids(session)
+
+
+def test_a_turn_launches_and_sends_what_is_due_by_itself(
+    session: Session, celery: Celery, make_task: Callable[..., Task]
+) -> None:
+    """Beside the common slot, however many transactions that takes."""
+    tasks = [make_task() for _ in range(3)]
+    own = [task.id for task in tasks[:2]]
+    for task_id in own:
+        schedule_as_due(session, task_id)
+
+    turn = run_turn(session, celery, DAY)
+
+    assert (turn.due, turn.opened, turn.sent, turn.finished) == (2, 1, 3, 2)
+    assert sorted(sent(celery)) == run_ids(session)
+    assert run_turn(session, celery, DAY).due == 0
+
+
+def schedule_as_due(session: Session, task_id: int) -> None:
+    moment = clock.now(session)
+    wanted = ScheduleInput(kind=ScheduleKind.INTERVAL, every_s=86400)
+    with ledger_transaction(session):
+        put_schedule(session, task_id, wanted, moment=moment, slot_interval_s=300)
+        session.execute(
+            update(TaskSchedule)
+            .where(TaskSchedule.task_id == task_id)
+            .values(next_due=moment - timedelta(seconds=1))
+        )

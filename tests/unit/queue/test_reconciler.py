@@ -246,6 +246,102 @@ def test_an_error_in_a_turn_gives_its_launches_back(
     assert turn().finished == 1
 
 
+def test_an_unexpected_error_of_one_launch_ends_no_other(
+    session: Session,
+    turn: Any,
+    make_task: MakeTask,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is logged and raised in the end, its launch given back, the rest done and counted."""
+    task = make_task()
+    turn()
+    session.execute(update(Launch).values(slot=now(session) - timedelta(days=1)))
+    session.execute(
+        update(TaskResult).values(
+            due_at=now(session) - timedelta(days=1), not_before=now(session), publishes=0
+        )
+    )
+    broken = Launch(
+        kind="slot",
+        slot=now(session) - timedelta(days=2),
+        state=LaunchState.OPENING,
+        opened_at=now(session),
+        upto_task_id=task.id,
+    )
+    session.add(broken)
+    session.commit()
+    broken_id, original = broken.id, launches.queue_page
+
+    def fail(session: Session, launch_id: int, *rest: Any, **options: Any) -> Any:
+        if launch_id == broken_id:
+            raise ValueError("no such thing")
+        return original(session, launch_id, *rest, **options)
+
+    monkeypatch.setattr(launches, "queue_page", fail)
+    with pytest.raises(ValueError, match="no such thing"):
+        turn()
+
+    states = {row.id: row.state for row in session.execute(select(Launch.id, Launch.state))}
+    assert states.pop(broken_id) == LaunchState.OPENING
+    assert set(states.values()) == {LaunchState.PUBLISHED}
+    assert len(states) == 2
+    assert session.scalars(select(Launch.owner)).all() == [None, None, None]
+    assert ledger_state.ledger_state(session).republished == 1
+    logged = [record for record in caplog.records if record.exc_info]
+    assert [record.message for record in logged] == [
+        f"The launcher could not bring launch {broken_id} forward; it goes on with the rest"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "what"),
+    [
+        (launcher, "record_missed_slots", "record missed slots"),
+        (launcher, "take_back_runs", "take runs back from processes that are gone"),
+        (recovery, "waiting_runs", "send runs whose wait is over"),
+        (recovery, "oldest_sending", "look for lost messages in taskadmin.runs"),
+        (launches, "close_finished", "close launches"),
+        (launcher, "keep_house", "prune"),
+    ],
+)
+def test_an_unexpected_error_of_one_rule_ends_no_other(
+    session: Session,
+    turn: Any,
+    make_task: MakeTask,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    module: Any,
+    function: str,
+    what: str,
+) -> None:
+    """The slot is launched all the same."""
+    make_task()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(module, function, fail)
+    with pytest.raises(ValueError, match="no such thing"):
+        turn()
+    assert session.scalars(select(Launch.state)).all() == [LaunchState.PUBLISHED]
+    assert f"The launcher could not {what}; it goes on with the rest" in caplog.messages
+
+
+def test_a_turn_that_is_over_sends_nothing_again(
+    session: Session, turn: Any, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits is the next turn's."""
+    make_task()
+    turn()
+    session.execute(update(TaskResult).values(not_before=TaskResult.queued_at))
+    session.commit()
+    with monkeypatch.context() as patch:
+        patch.setattr(launcher, "TURN_SECONDS", 0)
+        assert turn().republished == 0
+    assert turn().republished == 1
+
+
 def test_without_a_broker_the_rest_of_the_turn_is_done(
     session: Session,
     celery: Celery,

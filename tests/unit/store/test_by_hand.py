@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,10 +12,12 @@ from sqlalchemy.orm import Session
 
 from fixture_types import AtOnce, MakeTask
 from taskadmin.jobs import all_jobs
-from taskadmin.models import Launch, LaunchKind, RunState, TaskResult
-from taskadmin.store import by_hand, launches
+from taskadmin.models import Launch, LaunchKind, Overlap, RunState, TaskResult, TaskSchedule
+from taskadmin.store import audit, by_hand, launches
+from taskadmin.store.audit import Actor, Filter
 from taskadmin.store.by_hand import ManualLaunch, launch_by_hand
 from taskadmin.store.launches import Page
+from taskadmin.store.overlap import WAITING
 
 
 def started_tasks(session: Session) -> list[int]:
@@ -22,7 +25,11 @@ def started_tasks(session: Session) -> list[int]:
 
 
 def click_run_now(
-    session: Session, ids: list[int], key: UUID | None = None, owner: UUID | None = None
+    session: Session,
+    ids: list[int],
+    key: UUID | None = None,
+    owner: UUID | None = None,
+    **more: Any,
 ) -> ManualLaunch:
     return launch_by_hand(
         session,
@@ -31,6 +38,7 @@ def click_run_now(
         request_key=key or uuid4(),
         owner=owner or uuid4(),
         jobs=all_jobs(),
+        **more,
     )
 
 
@@ -40,7 +48,7 @@ def test_run_now_queues_the_chosen_tasks(session: Session, make_task: MakeTask) 
     make_task()
     owner = uuid4()
     launched = click_run_now(session, [*chosen, 999], owner=owner)
-    assert launched == (launched.launch_id, 2, True)
+    assert launched == (launched.launch_id, 2, True, 0)
     launch = session.get_one(Launch, launched.launch_id)
     assert (launch.kind, launch.slot, launch.requested_by) == (LaunchKind.MANUAL, None, 1)
     assert (launch.queued, launch.skipped, launch.owner) == (2, 0, owner)
@@ -52,7 +60,7 @@ def test_a_double_click_launches_once(session: Session, make_task: MakeTask) -> 
     ids, key = [make_task().id], uuid4()
     first = click_run_now(session, ids, key)
     second = click_run_now(session, ids, key)
-    assert second == (first.launch_id, 1, False)
+    assert second == (first.launch_id, 1, False, 0)
     assert started_tasks(session) == ids
 
 
@@ -97,7 +105,7 @@ def test_a_due_time_that_is_taken_moves_by_a_microsecond(
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     monkeypatch.setattr(by_hand, "now", lambda _: moment)
     click_run_now(session, ids[:1])
-    assert click_run_now(session, ids) == (2, 2, True)
+    assert click_run_now(session, ids) == (2, 2, True, 0)
     due = session.execute(
         select(TaskResult.task_id, TaskResult.due_at).where(TaskResult.launch_id == 2)
     ).all()
@@ -107,7 +115,7 @@ def test_a_due_time_that_is_taken_moves_by_a_microsecond(
 def test_run_now_of_an_unregistered_job_says_so(session: Session, make_task: MakeTask) -> None:
     """Nothing is queued, and the row has the reason."""
     launched = click_run_now(session, [make_task(job="make_tea").id])
-    assert launched.runs == 0
+    assert (launched.runs, launched.skipped) == (0, 1)
     assert session.scalar(select(TaskResult.state)) == RunState.SKIPPED
 
 
@@ -133,3 +141,93 @@ def test_a_left_launch_of_a_person_is_resumed(session: Session, make_task: MakeT
     )
     assert page == Page(0, more=False)
     assert len(launches.unsent_runs(session, launched.launch_id, limit=5)) == 1
+
+
+def test_run_now_leaves_a_trail(session: Session, make_task: MakeTask) -> None:
+    """One entry for each task, with its run; a double click leaves none."""
+    task, key, ada = make_task(name="Dice"), uuid4(), Actor(1, "ada", "192.0.2.1")
+    for _ in range(2):
+        click_run_now(session, [task.id], key, actor=ada)
+    run = session.scalars(select(TaskResult.id)).one()
+    [entry] = audit.page(session, Filter(), limit=9)
+    assert (entry.actor, entry.action, entry.subject) == ("ada", "started", "Dice")
+    assert (entry.before, entry.after) == (None, {"run": run})
+
+
+def test_a_task_runs_with_other_arguments(session: Session, make_task: MakeTask) -> None:
+    """The run has them, the task doesn't; secrets are named in the row, and dots in the trail."""
+    task = make_task()
+    click_run_now(
+        session,
+        [task.id],
+        arguments={"lower_limit": 5.0, "upper_limit": 6.0, "key": "hunter2"},
+        masked=["key"],
+        actor=Actor(None, "root", "command line"),
+    )
+    run = session.scalars(select(TaskResult)).one()
+    assert run.task_params == {
+        "lower_limit": 5.0,
+        "upper_limit": 6.0,
+        "key": "hunter2",
+        "author_id": task.created_by,
+        "_masked": ["key"],
+    }
+    assert task.arguments == {"lower_limit": 0.0, "upper_limit": 1.0}
+    [entry] = audit.page(session, Filter(), limit=9)
+    assert entry.after == {
+        "run": run.id,
+        "arguments": {"lower_limit": 5.0, "upper_limit": 6.0, "key": "••••••"},
+    }
+
+
+def test_other_arguments_are_for_one_task(session: Session, make_task: MakeTask) -> None:
+    """Two tasks may have two jobs."""
+    with pytest.raises(ValueError, match="Other arguments are for one task"):
+        click_run_now(session, [make_task().id, make_task().id], arguments={})
+
+
+@pytest.mark.parametrize(
+    ("overlap", "outcomes"),
+    [
+        (Overlap.ALLOW, [None, None, None]),
+        (
+            Overlap.SKIP,
+            [None, "Overlap: run 1 isn't finished.", "Overlap: run 1 isn't finished."],
+        ),
+        (
+            Overlap.QUEUE_ONE,
+            [None, WAITING, "Overlap: run 1 isn't finished, and one waits already."],
+        ),
+    ],
+)
+def test_clicks_follow_the_rule_for_overlaps(
+    session: Session, make_task: MakeTask, overlap: Overlap, outcomes: list[object]
+) -> None:
+    """Three clicks, one after the other, while nothing finishes."""
+    task = make_task()
+    session.add(TaskSchedule(task_id=task.id, kind="slot", overlap=overlap))
+    session.commit()
+    for _ in outcomes:
+        click_run_now(session, [task.id])
+    runs = session.scalars(select(TaskResult).order_by(TaskResult.id)).all()
+    assert [run.reason or run.not_before for run in runs] == outcomes
+    launch = session.get_one(Launch, 3)
+    skipped = int(isinstance(outcomes[2], str))
+    assert (launch.queued, launch.skipped) == (1 - skipped, skipped)
+
+
+def test_two_clicks_at_once_do_not_overlap(
+    session: Session, engine: Engine, make_task: MakeTask, at_once: AtOnce
+) -> None:
+    """The lock of the schedule's row makes the look for an open run certain."""
+    task_id = make_task().id
+    session.add(TaskSchedule(task_id=task_id, kind="slot", overlap=Overlap.SKIP))
+    session.commit()
+
+    def click() -> ManualLaunch:
+        with Session(engine) as own:
+            return click_run_now(own, [task_id])
+
+    launched = at_once(*[click] * 4)
+    assert sorted(result.runs for result in launched) == [0, 0, 0, 1]
+    assert sorted(result.skipped for result in launched) == [0, 1, 1, 1]

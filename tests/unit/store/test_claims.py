@@ -23,6 +23,9 @@ DUE = datetime(2026, 1, 1, tzinfo=UTC)
 DONE = Outcome(worker="w1@host", elapsed=timedelta(seconds=2), result=0.25)
 FAILED = Outcome(worker="w1@host", elapsed=timedelta(), error_type="ValueError", error="no")
 
+#: The program of all processes but those of a stranger.
+BOOT = UUID(int=1)
+
 
 @pytest.fixture
 def run_id(session: Session, make_task: MakeTask) -> int:
@@ -46,7 +49,7 @@ def process_id(session: Session) -> UUID:
 
 def register(session: Session, pid: int = 1) -> UUID:
     return processes.register(
-        session, Identity(ProcessKind.CHILD, "w1@host", "host", pid, parent_pid=100)
+        session, Identity(ProcessKind.CHILD, "w1@host", "host", pid, parent_pid=100, boot=BOOT)
     )
 
 
@@ -339,7 +342,9 @@ def test_a_stop_is_not_charged(session: Session, run_id: int, process_id: UUID) 
     """The worker was told to stop: its run goes to another one as if nothing had been."""
     claimed_run(session, run_id, process_id)
     processes.mark_stopped(
-        session, Identity(ProcessKind.WORKER, "w1@host", "host", 100), "It was told to stop."
+        session,
+        Identity(ProcessKind.WORKER, "w1@host", "host", 100, boot=BOOT),
+        "It was told to stop.",
     )
     assert recovery.take_back(session, lost_attempts=1) == (1, 0)
     run = row(session, run_id)
@@ -424,25 +429,66 @@ def test_silent_processes_expire(session: Session, process_id: UUID) -> None:
 
 
 def test_a_worker_that_stops_takes_its_children_with_it(session: Session, process_id: UUID) -> None:
-    """Not another worker's, nor beat's in the same process."""
-    other = processes.register(
-        session, Identity(ProcessKind.CHILD, "w2", "host", 3, parent_pid=200)
-    )
-    elsewhere = processes.register(
-        session, Identity(ProcessKind.CHILD, "w1@host", "far", 1, parent_pid=100)
-    )
-    beat = processes.register(session, Identity(ProcessKind.BEAT, "beat", "host", 100))
-    worker = Identity(ProcessKind.WORKER, "w1@host", "host", 100)
+    """Not another worker's, nor beat's in the same process, nor those of a container like it."""
+    other = child(session, 3, parent_pid=200)
+    elsewhere = child(session, 1, boot=uuid4())
+    beat = processes.register(session, Identity(ProcessKind.BEAT, "beat", "host", 100, boot=BOOT))
+    worker = Identity(ProcessKind.WORKER, "w1@host", "host", 100, boot=BOOT)
     processes.register(session, worker)
     assert processes.mark_stopped(session, worker, "It was told to stop.") == 2
     assert {process.id for process in processes.living(session)} == {other, elsewhere, beat}
 
 
 def test_a_child_that_died_is_known_by_its_pid(session: Session, process_id: UUID) -> None:
-    """On its machine only."""
-    far = processes.register(session, Identity(ProcessKind.CHILD, "w", "far", 1, parent_pid=100))
-    assert processes.mark_gone_by_pid(session, "host", [1], ProcessEnd.LOST, "SIGKILL") == 1
-    assert [process.id for process in processes.living(session)] == [far]
+    """Among those of its program: in containers host names and pids are often the same."""
+    elsewhere = child(session, 1, boot=uuid4())
+    assert processes.mark_gone_by_pid(session, BOOT, [1], ProcessEnd.LOST, "SIGKILL") == 1
+    assert [process.id for process in processes.living(session)] == [elsewhere]
+
+
+def child(session: Session, pid: int, *, parent_pid: int = 100, boot: UUID | None = None) -> UUID:
+    return processes.register(
+        session,
+        Identity(
+            ProcessKind.CHILD, "w1@host", "host", pid, parent_pid=parent_pid, boot=boot or BOOT
+        ),
+    )
+
+
+def test_a_run_that_is_handed_back_is_somebody_elses(
+    session: Session, run_id: int, process_id: UUID
+) -> None:
+    """At once, and its attempt isn't counted; a second time there is nothing to hand back."""
+    token = uuid4()
+    claim(session, run_id, process_id, token)
+    assert executions.hand_back(session, run_id, token, problem=None, lost_attempts=3)
+    run = row(session, run_id)
+    assert (run.state, run.attempts, run.token) == (RunState.QUEUED, 0, None)
+    assert not executions.hand_back(session, run_id, token, problem=None, lost_attempts=3)
+    again = claim(session, run_id, process_id, uuid4())
+    assert again is not None
+    assert not executions.hand_back(session, run_id, token, problem=None, lost_attempts=3)
+
+
+def test_a_run_that_fails_its_worker_each_time_is_failed(
+    session: Session, run_id: int, process_id: UUID
+) -> None:
+    """It would otherwise go round for ever."""
+    for attempt in range(1, 4):
+        token = uuid4()
+        assert claim(session, run_id, process_id, token) is not None
+        executions.hand_back(session, run_id, token, problem="It broke.", lost_attempts=3)
+        run = row(session, run_id)
+        assert run.attempts == attempt
+        if attempt < 3:
+            assert run.not_before is not None
+            session.execute(
+                update(TaskResult).where(TaskResult.id == run_id).values(not_before=None)
+            )
+            session.commit()
+    assert (run.state, run.error_type, run.error) == (RunState.FAILED, "WorkerFailed", "It broke.")
+    assert run.attempt_log is not None
+    assert [entry["attempt"] for entry in run.attempt_log] == [1, 2, 3]
 
 
 def test_processes_that_are_gone_for_long_are_forgotten(session: Session, process_id: UUID) -> None:

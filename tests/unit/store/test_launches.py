@@ -314,16 +314,21 @@ def test_a_run_holds_the_task_as_it_was(session: Session, make_task: MakeTask, o
     assert run.launch_id == launch_id
 
 
-def test_disabled_tasks_are_not_started(session: Session, make_task: MakeTask, owner: UUID) -> None:
-    """A whole page of them moves the cursor all the same."""
+def test_paused_tasks_are_not_started(session: Session, make_task: MakeTask, owner: UUID) -> None:
+    """Each leaves a row that says so; a whole page of them moves the cursor all the same."""
     first = make_task().id
-    for _ in range(3):
-        make_task(enabled=False)
+    paused = [make_task(enabled=False).id for _ in range(3)]
     last = make_task().id
     launch_id = open_and_take(session, owner)
     pages = [queue_page(session, launch_id, owner, page_size=2) for _ in range(3)]
     assert pages == [Page(1, more=True), Page(0, more=True), Page(1, more=False)]
-    assert started_tasks(session) == [first, last]
+    rows = session.scalars(select(TaskResult).order_by(TaskResult.task_id)).all()
+    assert [(row.task_id, row.state) for row in rows] == [
+        (first, RunState.QUEUED),
+        *((task_id, RunState.SKIPPED) for task_id in paused),
+        (last, RunState.QUEUED),
+    ]
+    assert {row.reason for row in rows[1:-1]} == {"Paused by author."}
 
 
 def test_a_task_added_while_pages_are_made_belongs_to_the_next_slot(
@@ -488,3 +493,27 @@ def test_a_published_launch_is_closed_when_no_run_is_open(
     assert launch.opened_at <= launch.published_at <= launch.closed_at
     assert launch.owner is None
     assert launches.close_finished(session) == 0
+
+
+def test_missed_slots_are_not_among_the_open_launches(session: Session) -> None:
+    """Their index doesn't grow with what was missed, and is the one that is used."""
+    dialect = session.get_bind().dialect.name
+    catalog = (
+        "SELECT indexdef FROM pg_indexes WHERE indexname = :name"
+        if dialect == "postgresql"
+        else "SELECT sql FROM sqlite_master WHERE name = :name"
+    )
+    name = "taskadmin_launch_open_idx"
+    assert "'missed'" in session.execute(text(catalog), {"name": name}).scalar_one()
+    if dialect == "postgresql":
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+    query = select(Launch.id).where(launches.IS_OPEN, Launch.state == LaunchState.OPENING)
+    compiled = str(
+        query.order_by(Launch.id).compile(
+            session.get_bind(), compile_kwargs={"literal_binds": True}
+        )
+    )
+    explain = "EXPLAIN" if dialect == "postgresql" else "EXPLAIN QUERY PLAN"
+    plan = session.execute(text(f"{explain} {compiled}")).all()
+    assert name in str(plan)

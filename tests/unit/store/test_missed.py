@@ -197,3 +197,25 @@ def test_launchers_at_once_record_a_gap_once(
 
     assert sum(missed for missed, _ in done) == 6
     assert slots(session, LaunchState.MISSED) == list(range(6))
+
+
+def test_run_all_after_a_jump_of_years_is_bounded(
+    session: Session, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The grace bounds what is launched late, one row stands for the oldest slots."""
+    monkeypatch.setattr(missed, "LIMIT", 50)
+    monkeypatch.setattr(missed, "MOST", 100)
+    record(session)
+    years = 3 * 365 * 24 * 60
+    clock.now = T0 + timedelta(minutes=years)
+
+    turns = [record(session, MissedSlots.RUN_ALL, timedelta(minutes=5)) for _ in range(5)]
+
+    assert sum(turn.missed for turn in turns) == years - 6
+    assert sum(turn.late for turn in turns) == 6
+    assert turns[-1] == (0, 0)
+    assert session.scalar(select(func.count()).select_from(Launch)) == 101
+    assert session.scalar(select(Launch.reason).order_by(Launch.slot).limit(1)) == (
+        f"Nothing launched for {years - 100} slots, from {T0:%Y-%m-%d %H:%M:%S}"
+        f" to {clock.now - timedelta(minutes=101):%Y-%m-%d %H:%M:%S} UTC."
+    )

@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from fixture_types import MakeTask
-from taskadmin.jobs import all_jobs
-from taskadmin.models import Launch, LaunchState, Task, TaskResult
+from services.runs import DONE, DUE, queue, row
+from taskadmin.models import Launch, LaunchState, TaskResult
 from taskadmin.store import executions, recovery, results
-from taskadmin.store.outcome import Outcome
-
-DUE = datetime(2026, 1, 1, tzinfo=UTC)
-DONE = Outcome(worker="w1@host", elapsed=timedelta(seconds=2), result=0.25)
-
-
-@pytest.fixture
-def run_id(session: Session, make_task: MakeTask) -> int:
-    """A queued run, due at DUE, of launch 5."""
-    return queue(session, make_task().id)
-
-
-def queue(session: Session, task_id: int, due_at: datetime = DUE) -> int:
-    task = session.get_one(Task, task_id)
-    results.insert_runs(session, [task], launch_id=5, due_at=due_at, jobs=all_jobs())
-    session.commit()
-    found = session.scalar(
-        select(TaskResult.id).where(TaskResult.task_id == task_id, TaskResult.due_at == due_at)
-    )
-    assert found is not None
-    return found
-
-
-def row(session: Session, run_id: int) -> TaskResult:
-    return session.get_one(TaskResult, run_id, populate_existing=True)
 
 
 def test_runs_of_a_launch_are_in_order(session: Session, make_task: MakeTask) -> None:

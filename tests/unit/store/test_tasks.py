@@ -12,7 +12,8 @@ from fixture_types import AtOnce, MakeTask, MakeUser
 from taskadmin.errors import EditConflict
 from taskadmin.jobs import all_jobs
 from taskadmin.models import RunState, Task, TaskResult
-from taskadmin.store import tasks
+from taskadmin.store import pauses, tasks
+from taskadmin.store.audit import TASKADMIN
 from taskadmin.store.results import insert_runs, page_of_runs
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -130,24 +131,10 @@ def test_an_edit_of_a_deleted_task_is_refused(
     assert tasks.find_task(session, task.id) is None
 
 
-def test_tasks_are_switched_off_and_on(session: Session, make_task: MakeTask) -> None:
-    """Only those that change count, and theirs is an edit like any other."""
-    on, off, other = make_task(), make_task(enabled=False), make_task()
-    age(session, on)
-    age(session, off)
-    assert tasks.set_enabled(session, [on.id, off.id, 999], enabled=False) == 1
-    session.expire_all()
-    assert (on.enabled, off.enabled, other.enabled) == (False, False, True)
-    assert (on.version, off.version) == (2, 1)
-    assert on.updated_at > LONG_AGO
-    assert off.updated_at == LONG_AGO
-    assert tasks.set_enabled(session, [on.id, off.id], enabled=True) == 2
-
-
-def test_a_switch_conflicts_with_an_edit(session: Session, make_task: MakeTask) -> None:
-    """Whoever edits a task that was switched off meanwhile doesn't switch it on unseen."""
+def test_a_pause_conflicts_with_an_edit(session: Session, make_task: MakeTask) -> None:
+    """Whoever edits a task that was paused meanwhile doesn't resume it unseen."""
     task = make_task()
-    tasks.set_enabled(session, [task.id], enabled=False)
+    pauses.pause_tasks(session, [task.id], actor=TASKADMIN)
     session.expire_all()
     with pytest.raises(EditConflict):
         edit(session, task, version=1, name="mine")

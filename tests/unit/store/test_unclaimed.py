@@ -7,39 +7,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
-from fixture_types import AtOnce, MakeTask
-from taskadmin.jobs import all_jobs
-from taskadmin.models import RunState, Task, TaskResult
-from taskadmin.store import executions, results, tasks
+from fixture_types import AtOnce
+from services.runs import DONE, DUE, row
+from taskadmin.models import RunState, TaskResult
+from taskadmin.store import executions, tasks
 from taskadmin.store.executions import OpenRun
 from taskadmin.store.outcome import ERROR_MAX_LENGTH, Outcome
-
-DUE = datetime(2026, 1, 1, tzinfo=UTC)
-DONE = Outcome(worker="w1@host", elapsed=timedelta(seconds=2), result=0.25)
-
-
-@pytest.fixture
-def run_id(session: Session, make_task: MakeTask) -> int:
-    """A queued run, due at DUE, of launch 5."""
-    return queue(session, make_task().id)
-
-
-def queue(session: Session, task_id: int, due_at: datetime = DUE) -> int:
-    task = session.get_one(Task, task_id)
-    results.insert_runs(session, [task], launch_id=5, due_at=due_at, jobs=all_jobs())
-    session.commit()
-    found = session.scalar(
-        select(TaskResult.id).where(TaskResult.task_id == task_id, TaskResult.due_at == due_at)
-    )
-    assert found is not None
-    return found
-
-
-def row(session: Session, run_id: int) -> TaskResult:
-    return session.get_one(TaskResult, run_id, populate_existing=True)
 
 
 def test_a_worker_gets_what_it_needs(session: Session, run_id: int) -> None:

@@ -4,6 +4,7 @@ from .accounts import Accounts, Identity
 from .admin import AdminViews
 from .errors import ConfigurationError, RegistrationError, TaskAdminError
 from .extension import TaskAdmin
+from .jobs import Run, job
 from .migrations import Migrations, include_object
 from .models import Models
 from .queue import TaskQueue
@@ -16,8 +17,10 @@ __all__ = [
     "Migrations",
     "Models",
     "RegistrationError",
+    "Run",
     "TaskAdmin",
     "TaskAdminError",
     "TaskQueue",
     "include_object",
+    "job",
 ]

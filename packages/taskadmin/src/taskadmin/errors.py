@@ -42,6 +42,14 @@ class EditConflict(TaskAdminError):
     """Somebody else changed this task meanwhile: reload it and try again."""
 
 
+class TooManyRuns(TaskAdminError):
+    """More runs match than one action may change: narrow the filter."""
+
+
+class TooManyTasks(TaskAdminError):
+    """More tasks match than one action may change: narrow the filter."""
+
+
 class UnknownJob(TaskAdminError, LookupError):
     """No job of this name is registered."""
 

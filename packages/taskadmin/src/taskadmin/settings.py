@@ -35,7 +35,7 @@ class Settings:
     launch_interval_seconds: float = _setting(
         300.0,
         "seconds as a number from 1 to 86400",
-        "Length of the common slot: how often every enabled task is started.",
+        "Length of the common slot: how often every task without a schedule of its own is started.",
         lambda value: 1 <= value <= 86400,
     )
     tick_seconds: float = _setting(
@@ -110,6 +110,12 @@ class Settings:
         "Whether people may register by themselves.",
         lambda value: True,
     )
+    jobs: tuple[str, ...] = _setting(
+        (),
+        "dotted names of modules, as a list or as text with commas between them",
+        "Modules that are imported at the start because they register jobs.",
+        lambda value: all(_is_dotted_name(name) for name in value),
+    )
     site_name: str = _setting(
         "taskadmin",
         "a name of 1 to 60 characters",
@@ -131,6 +137,10 @@ class Settings:
                 raise ConfigurationError(_unknown(key, list(fields)))
             values[fields[key].name] = _read(key, config[key], fields[key])
         return cls(**values)
+
+
+def _is_dotted_name(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
 
 
 def _unknown(key: str, known: list[str]) -> str:
@@ -156,6 +166,12 @@ def _convert(raw: Any, kind: type) -> Any:
         words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
         if isinstance(raw, str) and raw.strip().lower() in words:
             return words[raw.strip().lower()]
+        raise ValueError(raw)
+    if kind is tuple:
+        if isinstance(raw, str):
+            return tuple(part.strip() for part in raw.split(",") if part.strip())
+        if isinstance(raw, list | tuple) and all(isinstance(item, str) for item in raw):
+            return tuple(raw)
         raise ValueError(raw)
     if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
         raise ValueError(raw)

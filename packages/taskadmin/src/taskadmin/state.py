@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -32,6 +32,18 @@ class Publish(Protocol):
 
         Raises:
             BrokerUnavailable: If the broker didn't take them; the launcher sends them later.
+        """
+        ...
+
+
+class Terminate(Protocol):
+    """End the processes that execute cancelled runs."""
+
+    def __call__(self, run_ids: Collection[int]) -> Mapping[int, str]:
+        """Return for each run what came of it, within two seconds.
+
+        "terminated"; "impossible", where its worker's pool has no process for the run alone;
+        "unanswered", when no worker said that it executes it; or "broker away".
         """
         ...
 
@@ -68,6 +80,8 @@ class State:
     pages: list[Page] = field(default_factory=list)
     #: Set by ``TaskQueue``; without it runs stay queued and the pages say so.
     publish: Publish | None = None
+    #: Set by ``TaskQueue``, too.
+    terminate: Terminate | None = None
     celery: Celery | None = None
     admin: Admin | None = None
     #: What ``/readyz`` asks and remembers.

@@ -12,6 +12,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def formula_safe(_view: Any, _context: Any, model: Any, name: str) -> str:
     """A text column's value, as text for spreadsheets too."""
     value = getattr(model, name)
-    text = "" if value is None else str(value)
+    return safe_text("" if value is None else str(value))
+
+
+def safe_text(text: str) -> str:
+    """*text* so that no spreadsheet takes it for a formula."""
     # The full-width forms of these characters are the same under NFKC.
     return f"'{text}" if unicodedata.normalize("NFKC", text[:1]) in _FORMULA else text

@@ -10,10 +10,12 @@ from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 
 from ..errors import RegistrationError
+from ..jobs import find_jobs
 from ..models import Task, User
 from ..shell import add_shell
 from ..state import Page, State, register
 from .access import ProtectedView
+from .audit import AuditView
 from .index import IndexView
 from .review import ReviewView
 from .runs import RunsView
@@ -27,7 +29,7 @@ INDEX = "taskadmin"
 
 
 class AdminViews:
-    """Tasks, runs, review and users as Flask-Admin views, each of them permission-checked.
+    """Tasks, runs, review, users and audit trail as Flask-Admin views, each of them permission-checked.
 
     They get a Flask-Admin of their own, or are added to the host's under the category
     "taskadmin". Anonymous people are led to the log in page, others without rights get 403.
@@ -41,6 +43,7 @@ class AdminViews:
         Raises:
             RegistrationError: Without ``Models`` or ``Accounts``, on a second call, or if
                 *admin* isn't initialised on *app*.
+            ConfigurationError: If a module of ``TASKADMIN_JOBS`` can't be imported.
         """
         if admin is not None and admin.app is not app:
             raise RegistrationError(
@@ -48,6 +51,7 @@ class AdminViews:
                 " taskadmin's init_app."
             )
         state = register(app, "AdminViews", needs=("Models", "Accounts"))
+        find_jobs(state.settings.jobs)
         add_shell(app, url_prefix)
         category = "taskadmin" if admin is not None else None
         if admin is None:
@@ -75,6 +79,7 @@ class AdminViews:
             RunsView(**place("Runs")),
             ReviewView(**place("Review")),
             UsersView(User, state.db, **place("Users")),
+            AuditView(**place("Audit")),
         ]
         admin.add_views(*views)
         state.admin = admin

@@ -31,7 +31,7 @@ class ProtectedModelView(ProtectedView, ModelView):
         given = super()._get_list_extra_args()
         given.page = min(max(given.page or 0, 0), _MAX_PAGE)
         given.page_size = 0
-        given.search = _searchable(given.search)
+        given.search = searchable(given.search)
         given.sort_desc = 1 if given.sort_desc else 0
         return given
 
@@ -52,7 +52,7 @@ class ProtectedModelView(ProtectedView, ModelView):
         return model.id
 
 
-def _searchable(text: str | None) -> str | None:
+def searchable(text: str | None) -> str | None:
     """What a person may have typed, without what PostgreSQL can't take."""
     if text is None:
         return None

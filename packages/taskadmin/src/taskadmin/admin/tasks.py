@@ -1,41 +1,42 @@
-"""Tasks: list, details, create, edit, delete, run now. Superusers only."""
+"""Tasks: list, details, create, edit; what is done to them is in ``task_actions``. Superusers only."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
 from flask import flash, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
-from flask_admin.actions import action
 
 from ..errors import EditConflict
-from ..models import GENERATE_RANDOM_NUMBER, Task
+from ..models import Task
 from ..shell import error_page
-from ..store import results, tasks
-from .access import MAX_ID, number_of
+from ..store import audit, clock, results, tasks
+from ..store.audit import Filter
+from ..store.matching_tasks import MatchingTasks
+from ..store.schedules import find_schedule, input_of
+from .access import number_of
+from .actor import current_actor
 from .exports import formula_safe
-from .forms import ConfirmedForm, TaskForm
-from .model_view import ProtectedModelView
-from .run_now import run_now
+from .schedule_form import ScheduleForm, zones
+from .shown_arguments import arguments_of, in_short, value_in_words
+from .task_actions import STATES, TaskActions, filter_of
+from .task_form import TaskFields, TaskForm
+from .task_rows import task_rows
 
-#: Runs shown on a task's page.
-_RECENT_RUNS = 20
-#: Twenty pages of the list; SQLite takes 32,766 parameters, PostgreSQL 65,535.
-_MAX_SELECTION = 1000
-_ACTIONS = ("run_now", "enable", "disable", "delete")
+#: Runs and changes shown on a task's page.
+_RECENT = 20
 
 
-class TasksView(ProtectedModelView):
+class TasksView(TaskActions):
     """What superusers manage."""
 
     list_template = "taskadmin/tasks/list.html"
     details_template = "taskadmin/tasks/details.html"
-    form = TaskForm
-    column_list = ("name", "lower_limit", "upper_limit", "enabled", "author", "updated_at")
-    column_sortable_list = ("name", "lower_limit", "upper_limit", "enabled", "updated_at")
+    form = TaskFields
+    column_list = ("name", "author")
+    column_sortable_list = ("name",)
     column_searchable_list = ("name",)
     column_default_sort = ("id", True)
     column_select_related_list = (Task.author,)
@@ -48,46 +49,74 @@ class TasksView(ProtectedModelView):
     column_formatters_export = dict.fromkeys(("name", "job", "author"), formula_safe)
 
     def get_query(self) -> Any:
-        """Every task that isn't deleted."""
-        return super().get_query().filter(Task.deleted_at.is_(None))
+        """Every task that isn't deleted, and is in the state that the address asks for."""
+        return super().get_query().filter(*self._which().conditions())
 
     def get_count_query(self) -> Any:
         """How many there are."""
-        return super().get_count_query().filter(Task.deleted_at.is_(None))
-
-    def get_actions_list(self) -> tuple[list[tuple[str, str]], dict[str, str]]:
-        """The actions on a selection, the harmless first; Flask-Admin sorts them by method."""
-        actions, confirmations = super().get_actions_list()
-        return sorted(actions, key=lambda pair: _ACTIONS.index(pair[0])), confirmations
+        return super().get_count_query().filter(*self._which().conditions())
 
     def render(self, template: str, **context: Any) -> str:
         """Add what the list shows beside the tasks themselves."""
         if template == self.list_template:
             ids = [task.id for task in context["data"]]
             context["latest"] = results.latest_runs(self.database, ids)
-        rendered: str = super().render(template, request_key=uuid4(), **context)
+            context["rows"] = task_rows(
+                self.database,
+                context["data"],
+                slot_interval_s=self.state.settings.launch_interval_seconds,
+            )
+            context["state"] = request.args.get("state") or None
+            context["states"] = list(STATES)
+        rendered: str = super().render(
+            template,
+            request_key=uuid4(),
+            arguments_of=arguments_of,
+            in_short=in_short,
+            in_words=value_in_words,
+            **context,
+        )
         return rendered
+
+    @expose("/")
+    def index_view(self) -> ResponseReturnValue:
+        """The tasks, by state (``state``) and by name (``search``)."""
+        if filter_of(request.args) is None:
+            return error_page(404)
+        page: ResponseReturnValue = super().index_view()
+        return page
 
     @expose("/details/")
     def details_view(self) -> ResponseReturnValue:
-        """A task with its last runs."""
+        """A task with its next and its last runs, and who changed what."""
         task = self._task()
         if task is None:
             return error_page(404)
-        runs = results.page_of_runs(self.database, task_id=task.id, limit=_RECENT_RUNS)
-        return self.render(self.details_template, task=task, runs=runs)
+        length = self.state.settings.launch_interval_seconds
+        schedule = find_schedule(self.database, task.id)
+        timing = ScheduleForm(
+            None, stored=input_of(schedule), runs=schedule.runs if schedule is not None else 0
+        )
+        return self.render(
+            self.details_template,
+            task=task,
+            row=task_rows(self.database, [task], slot_interval_s=length)[task.id],
+            schedule=schedule,
+            timing=timing,
+            preview=timing.preview(now=clock.now(self.database), slot_interval_s=length),
+            runs=results.page_of_runs(self.database, task_id=task.id, limit=_RECENT),
+            changes=audit.page(
+                self.database, Filter(subject_kind="task", subject_id=task.id), limit=_RECENT
+            ),
+        )
 
     @expose("/new/", methods=("GET", "POST"))
     def create_view(self) -> ResponseReturnValue:
         """A new task."""
-        form = TaskForm()
+        form = self._form(None)
         if form.validate_on_submit():
             task = tasks.create_task(
-                self.database,
-                author_id=self.user.id,
-                name=form.name.data,
-                arguments=form.arguments,
-                enabled=form.enabled.data,
+                self.database, author_id=self.user.id, actor=current_actor(), **form.values
             )
             flash(f"{task} is created.", "success")
             return redirect(self.get_url(".details_view", id=task.id))
@@ -99,96 +128,78 @@ class TasksView(ProtectedModelView):
         task = self._task()
         if task is None:
             return error_page(404)
-        form = TaskForm(obj=task)
-        if task.job != GENERATE_RANDOM_NUMBER:
-            form.keep_arguments(task.arguments)
+        form = self._form(task)
         if form.validate_on_submit():
+            version = number_of(request.form.get("version")) or 0
             try:
                 tasks.update_task(
-                    self.database,
-                    task,
-                    version=number_of(request.form.get("version")) or 0,
-                    name=form.name.data,
-                    arguments=form.arguments,
-                    enabled=form.enabled.data,
+                    self.database, task, version=version, actor=current_actor(), **form.values
                 )
             except EditConflict as conflict:
                 task = self._task()  # another look: it may be gone
                 if task is None:
                     return error_page(404)
                 flash(str(conflict), "danger")
+                form.forget_secrets()
                 return self._form_page(form, task, 409)
             else:
                 flash(f"{task} is saved.", "success")
                 return redirect(self.get_url(".details_view", id=task.id))
         return self._form_page(form, task=task)
 
-    @expose("/delete/", methods=("POST",))
-    def delete_view(self) -> ResponseReturnValue:
-        """Delete the task that the form names."""
-        if not ConfirmedForm().validate_on_submit():
-            return error_page(400)
-        return self._delete(_ids([request.form.get("id", "")]))
-
-    def handle_action(self, return_view: str | None = None) -> ResponseReturnValue:
-        """Do the chosen action, unless more tasks are selected than one statement can name."""
-        if len(request.form.getlist("rowid")) > _MAX_SELECTION:
-            flash(f"Nothing was done: select at most {_MAX_SELECTION:,} tasks.", "danger")
-            return redirect(self.get_url(".index_view"))
-        return super().handle_action(return_view)
-
-    @action("run_now", "Run now")
-    def run_selected(self, ids: Sequence[str]) -> None:
-        """Start one run for each selected task, or for the one whose button it was."""
-        only = request.args.get("only")
-        numbers = _ids(ids if only is None else [only])
-        flash(*run_now(self.state, self.user, numbers, request.form.get("request_key")))
-
-    @action("enable", "Enable")
-    def enable_selected(self, ids: Sequence[str]) -> None:
-        """Let the launcher start the selected tasks."""
-        count = tasks.set_enabled(self.database, _ids(ids), True)
-        flash(f"{_tasks(count)} enabled.", "success")
-
-    @action("disable", "Disable")
-    def disable_selected(self, ids: Sequence[str]) -> None:
-        """Keep the launcher from starting the selected tasks."""
-        count = tasks.set_enabled(self.database, _ids(ids), False)
-        flash(f"{_tasks(count)} disabled.", "success")
-
-    @action("delete", "Delete")
-    def action_delete(self, ids: Sequence[str]) -> ResponseReturnValue:
-        """Ask with the number of rows that would go, then delete."""
-        numbers = _ids(ids)
-        if request.form.get("confirmed") == "yes":
-            return self._delete(numbers)
-        counts = tasks.count_tasks(self.database, numbers)
-        return self.render("taskadmin/tasks/delete.html", ids=numbers, counts=counts)
+    @expose("/preview/")
+    def preview_view(self) -> ResponseReturnValue:
+        """The next runs of a schedule that is being entered: a part of a page, for its script."""
+        task = self._task()
+        row = find_schedule(self.database, task.id) if task is not None else None
+        timing = ScheduleForm(
+            request.args, stored=input_of(row), runs=row.runs if row is not None else 0
+        )
+        now = clock.now(self.database)
+        length = self.state.settings.launch_interval_seconds
+        timing.read(now=now, slot_interval_s=length)
+        return self.render(
+            "taskadmin/tasks/preview.html",
+            timing=timing,
+            preview=timing.preview(now=now, slot_interval_s=length),
+        )
 
     def _task(self) -> Task | None:
         number = number_of(request.args.get("id"))
         return None if number is None else tasks.find_task(self.database, number)
 
+    def _form(self, task: Task | None) -> TaskForm:
+        row = find_schedule(self.database, task.id) if task is not None else None
+        return TaskForm(
+            task,
+            stored=input_of(row),
+            runs=row.runs if row is not None else 0,
+            now=clock.now(self.database),
+            slot_interval_s=self.state.settings.launch_interval_seconds,
+        )
+
     def _form_page(
         self, form: TaskForm, task: Task | None, status: int | None = None
     ) -> ResponseReturnValue:
-        page = self.render("taskadmin/tasks/form.html", form=form, task=task)
-        return page, status or (422 if form.errors else 200)
+        page = self.render(
+            "taskadmin/tasks/form.html",
+            form=form,
+            task=task,
+            preview=form.preview(),
+            zones=zones(),
+            conflict=status == 409,
+        )
+        failed = form.has_errors and request.method == "POST"
+        return page, status or (422 if failed else 200)
 
-    def _delete(self, ids: Sequence[int]) -> ResponseReturnValue:
-        gone = tasks.delete_tasks(self.database, ids)
-        flash(f"{_tasks(gone.tasks)} and {_results(gone.results)} deleted.", "success")
-        return redirect(self.get_url(".index_view"))
+    def _which(self) -> MatchingTasks:
+        return filter_of({"state": request.args.get("state", "")}) or MatchingTasks()
 
-
-def _ids(texts: Sequence[str]) -> list[int]:
-    numbers = (number_of(text, largest=MAX_ID) for text in texts)
-    return [number for number in numbers if number is not None]
-
-
-def _tasks(count: int) -> str:
-    return "1 task" if count == 1 else f"{count:,} tasks"
-
-
-def _results(count: int) -> str:
-    return "1 result" if count == 1 else f"{count:,} results"
+    def _apply_search(
+        self, query: Any, count_query: Any, joins: Any, count_joins: Any, search: str
+    ) -> Any:
+        # Flask-Admin's own name. The same rule as for "all that match", which is done unseen.
+        conditions = MatchingTasks(text=search).conditions()
+        if count_query is not None:
+            count_query = count_query.filter(*conditions)
+        return query.filter(*conditions), count_query, joins, count_joins

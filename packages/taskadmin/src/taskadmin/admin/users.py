@@ -13,6 +13,7 @@ from ..models import User
 from ..shell import error_page
 from ..store import users
 from .access import number_of
+from .actor import current_actor
 from .forms import RolesForm
 from .model_view import ProtectedModelView
 
@@ -53,7 +54,7 @@ class UsersView(ProtectedModelView):
             "can_review_tasks": form.can_review_tasks.data,
         }
         try:
-            users.set_roles(self.database, person.id, **roles)
+            users.set_roles(self.database, person.id, **roles, actor=current_actor())
         except LastSuperuser as error:
             form.is_superuser.errors = [str(error)]
             return False

@@ -8,7 +8,8 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 from pydantic_core import PydanticCustomError
 
-from .registry import Job, add_job
+from .decorator import job
+from .registry import get_job
 
 #: The operating system's source: no seed that a forked worker would share with its siblings.
 _random = random.SystemRandom()
@@ -17,7 +18,7 @@ _random = random.SystemRandom()
 class RandomNumberArguments(BaseModel):
     """A range: two finite numbers, the lower one first."""
 
-    model_config = ConfigDict(extra="ignore")  # a run's parameters hold author_id too
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     lower_limit: FiniteFloat
     upper_limit: FiniteFloat
@@ -31,8 +32,15 @@ class RandomNumberArguments(BaseModel):
         return self
 
 
+@job(
+    arguments=RandomNumberArguments,
+    celery_task="taskadmin.generate_random_number_task",
+    # A draw takes microseconds: not worth a statement that says it began.
+    record_start=False,
+    time_limit=60.0,
+)
 def generate_random_number(lower_limit: float, upper_limit: float) -> float:
-    """Draw a number from ``[lower_limit, upper_limit]``, all equally likely."""
+    """Draw a number between two limits, all equally likely."""
     share = _random.random()
     # random.uniform() computes upper - lower, which overflows for the widest ranges.
     drawn = lower_limit * (1 - share) + upper_limit * share
@@ -40,15 +48,4 @@ def generate_random_number(lower_limit: float, upper_limit: float) -> float:
     return min(max(drawn, lower_limit), upper_limit)
 
 
-GENERATE_RANDOM_NUMBER_JOB = add_job(
-    Job(
-        name="generate_random_number",
-        function=generate_random_number,
-        arguments=RandomNumberArguments,
-        celery_task="taskadmin.generate_random_number_task",
-        queue="taskadmin.runs",
-        # A draw takes microseconds: not worth a statement that says it began.
-        record_start=False,
-        time_limit=60.0,
-    )
-)
+GENERATE_RANDOM_NUMBER_JOB = get_job("generate_random_number")

@@ -31,6 +31,10 @@ class LaunchState(StrEnum):
     MISSED = "missed"
 
 
+#: Missed slots are done with; years of them may be on record.
+_OPEN = text("closed_at IS NULL AND state <> 'missed'")
+
+
 class Launch(Base):
     """One fan-out. ``after_task_id`` and ``published_id`` are the cursors that let another launcher go on."""
 
@@ -50,8 +54,8 @@ class Launch(Base):
         Index(
             "taskadmin_launch_open_idx",
             "id",
-            postgresql_where=text("closed_at IS NULL"),
-            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=_OPEN,
+            sqlite_where=_OPEN,
         ),
         Index(
             "taskadmin_launch_closed_at_idx",

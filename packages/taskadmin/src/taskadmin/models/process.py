@@ -52,6 +52,8 @@ class Process(Base):
     name: Mapped[str] = mapped_column(String(200))
     host: Mapped[str] = mapped_column(String(200))
     pid: Mapped[int]
+    #: Made when a program starts, and its children's too: containers may share names and pids.
+    boot: Mapped[UUID | None]
     #: The worker's, for a child of its pool.
     parent_pid: Mapped[int | None]
     #: Names of the queues it reads, separated by commas.

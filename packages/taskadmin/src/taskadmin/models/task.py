@@ -9,10 +9,16 @@ from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, Index, String,
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from .base import Base, UtcDateTime, utc_now
+from .pause import TaskPause
+from .schedule import TaskSchedule
 from .user import User
 
 #: The job whose two arguments are columns, as the tables have had them from the first release.
 GENERATE_RANDOM_NUMBER = "generate_random_number"
+
+#: In ``params`` and in a run's ``task_params``: which arguments were secrets when they were stored.
+#: No argument's name begins so, and a job that is gone can't be asked any more.
+MASKED = "_masked"
 
 #: Largest finite double. PostgreSQL sorts NaN above it, SQLite stores NaN as NULL,
 #: so limits between its negative and itself are finite in both.
@@ -50,8 +56,9 @@ class Task(Base):
     )
     lower_limit: Mapped[float | None] = mapped_column(Double)
     upper_limit: Mapped[float | None] = mapped_column(Double)
-    #: Arguments of every other job.
+    #: Arguments of every other job; behind ``MASKED`` the names of those that are never shown.
     params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
+    #: False while the task is paused: ``pause`` says why.
     enabled: Mapped[bool] = mapped_column(default=True, server_default=true())
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
@@ -64,6 +71,11 @@ class Task(Base):
     )
 
     author: Mapped[User] = relationship(lazy="raise_on_sql")
+    #: None: the task goes with the common slot.
+    schedule: Mapped[TaskSchedule | None] = relationship(
+        lazy="raise_on_sql", passive_deletes=True, cascade="all, delete-orphan"
+    )
+    pause: Mapped[TaskPause | None] = relationship(lazy="raise_on_sql", viewonly=True)
 
     # Two people who edit one task: the second UPDATE matches no row and is refused.
     __mapper_args__ = {"version_id_col": version}
@@ -73,7 +85,12 @@ class Task(Base):
         """The job's arguments, wherever they are stored."""
         if self.job == GENERATE_RANDOM_NUMBER:
             return {"lower_limit": self.lower_limit, "upper_limit": self.upper_limit}
-        return dict(self.params)
+        return {name: value for name, value in self.params.items() if name != MASKED}
+
+    @property
+    def masked(self) -> list[str]:
+        """Names of the arguments that are never shown, logged or exported."""
+        return list(self.params.get(MASKED, ()))
 
     def __str__(self) -> str:
         return self.name or f"Task {self.id}"

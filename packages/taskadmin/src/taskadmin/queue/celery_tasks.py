@@ -22,6 +22,7 @@ from . import heartbeat
 from .context import AppContextTask, flask_app_of
 from .execution import Delivery, execute
 from .launcher import run_turn
+from .limits import only_the_function_counts
 
 log = logging.getLogger("taskadmin.worker")
 
@@ -82,7 +83,8 @@ def _execute(celery_task: Any, arguments: tuple[Any, ...]) -> None:
         heartbeat=lambda: heartbeat.current(celery, app, request.hostname or ""),
     )
     try:
-        execute(get_state(app).session, delivery)
+        with only_the_function_counts():
+            execute(get_state(app).session, delivery)
     except SQLAlchemyError as error:
         if not is_outage(error):
             raise
@@ -123,7 +125,7 @@ def _told_to_stop() -> bool:
     acks_late=False,
 )
 def launch_tasks(self: Any) -> None:
-    """The launcher: start one run for each enabled task, once for the slot that is due."""
+    """The launcher: start one run for each task that is due, each due time once."""
     _turn(self)
 
 

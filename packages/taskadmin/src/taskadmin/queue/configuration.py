@@ -59,6 +59,10 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+#: What is replaced; a host that has a consumer of its own keeps it.
+CELERYS_CONSUMER = "celery.worker.consumer:Consumer"
+
+
 def make_celery(app: Flask) -> Celery:
     """A Celery application for *app*, configured by its ``CELERY`` dictionary over ``DEFAULTS``."""
     own: Mapping[str, Any] = app.config.get("CELERY", {})
@@ -87,6 +91,8 @@ def add_queues_and_schedule(celery: Celery, settings: Settings) -> None:
         present = _host_queues(sender)
         names = {queue.name for queue in present}
         conf.task_queues = [*present, *(q for q in consumed_queues() if q.name not in names)]
+        if conf.worker_consumer == CELERYS_CONSUMER:
+            conf.worker_consumer = "taskadmin.queue.consumer:CarefulConsumer"
         conf.beat_schedule = {**beat_entries(settings), **(conf.beat_schedule or {})}
 
     if celery.configured:

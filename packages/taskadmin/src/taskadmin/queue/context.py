@@ -51,7 +51,6 @@ class AppContextTask(Task):  # type: ignore[misc]  # Celery has no types
     """A Celery task that runs in a fresh context of its Flask application."""
 
     abstract = True
-    Strategy = "taskadmin.queue.request:checked_strategy"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with flask_app_of(self.app).app_context():

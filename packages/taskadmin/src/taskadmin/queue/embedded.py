@@ -23,7 +23,7 @@ from ..store import recovery, results
 from .celery_tasks import tick
 from .lifecycle import beat_ends
 from .names import LAUNCH_QUEUE
-from .publisher import Publisher
+from .publisher import Publisher, set_aside
 
 log = logging.getLogger("taskadmin.embedded")
 
@@ -117,4 +117,6 @@ class EmbeddedProcesses:
             while runs := results.sent_but_open(session, after_id=after, limit=500):
                 publisher.send(runs)
                 after = runs[-1].id
-                recovery.note_sent(session, [run.id for run in runs])
+                set_aside(session, publisher, runs)
+                sent = [run.id for run in runs if run.queue not in publisher.refused]
+                recovery.note_sent(session, sent)

@@ -18,11 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..errors import UnknownJob
-from ..jobs import Job, all_jobs, get_job
-from ..store import executions
+from ..jobs import Job, Progress, Run, all_jobs, get_job, redact
+from ..store import executions, pauses, progress
 from ..store.executions import ClaimedRun, OpenRun
 from ..store.outcome import Outcome
 from .heartbeat import Heartbeat
+from .limits import function_runs
 from .patience import patiently
 
 log = logging.getLogger("taskadmin.worker")
@@ -85,7 +86,8 @@ def _may_go_unclaimed(job: Job | None, run: OpenRun, delivery: Delivery) -> bool
 
 def _execute_unclaimed(session: Session, delivery: Delivery, job: Job | None, run: OpenRun) -> bool:
     token = uuid4()
-    attempt = _attempt(session, run.job, run.task_params, delivery.worker)
+    context = _context(session, delivery, run.task_id, run.launch_id, 1, None)
+    attempt = _attempt(session, run.job, run.task_params, delivery.worker, context)
 
     def record(outcome: Outcome) -> bool:
         if outcome.error_type and job and job.max_attempts > 1 and attempt.may_be_repeated:
@@ -108,7 +110,8 @@ def _execute_claimed(session: Session, delivery: Delivery) -> bool:
         if run is None:
             log.info("Run %d belongs to another worker; its message is dropped", delivery.run_id)
             return False
-        attempt = _attempt(session, run.job, run.task_params, delivery.worker)
+        context = _context(session, delivery, run.task_id, run.launch_id, run.attempts, token)
+        attempt = _attempt(session, run.job, run.task_params, delivery.worker, context)
 
         def record(outcome: Outcome) -> bool:
             if attempt.may_be_repeated and run.attempts < run.max_attempts and outcome.error_type:
@@ -117,10 +120,16 @@ def _execute_claimed(session: Session, delivery: Delivery) -> bool:
             return executions.complete(session, delivery.run_id, run, token, outcome)
 
         return _record(session, delivery, run, attempt.outcome, record)
-    except BaseException:
+    except BaseException as error:
         # Nobody will finish it, if it was claimed, which a lost answer leaves open: as long as
         # this process's id is beaten, it would stay running.
-        heartbeat.abandon()
+        if isinstance(error, SystemExit) and not isinstance(
+            error, WorkerShutdown | WorkerTerminate
+        ):
+            raise  # This child of a pool ends; its parent sees that, and knows whether it was too slow.
+        stops = isinstance(error, SystemExit)
+        problem = None if stops else f"Its worker failed: {_type_name(error)}: {error}"
+        heartbeat.give_back(delivery.run_id, token, problem=problem)
         raise
 
 
@@ -152,8 +161,43 @@ class _Attempt:
     may_be_repeated: bool
 
 
-def _attempt(session: Session, job_name: str, arguments: dict[str, Any], worker: str) -> _Attempt:
+def _context(
+    session: Session,
+    delivery: Delivery,
+    task_id: int,
+    launch_id: int,
+    attempt: int,
+    token: UUID | None,
+) -> Callable[[], Run]:
+    """What the job is told of its run, made only for jobs that want it."""
+
+    def save(said: Progress) -> None:
+        progress.save_progress(session, delivery.run_id, token, said)
+
+    def make() -> Run:
+        return Run(
+            task_id=task_id,
+            run_id=delivery.run_id,
+            launch_id=launch_id,
+            attempt=attempt,
+            due_at=delivery.due_at,
+            sink=save,
+            earlier=progress.earlier_progress(session, delivery.run_id) if attempt > 1 else None,
+        )
+
+    return make
+
+
+def _attempt(
+    session: Session,
+    job_name: str,
+    arguments: dict[str, Any],
+    worker: str,
+    context: Callable[[], Run],
+) -> _Attempt:
     begun = time.monotonic()
+    run: Run | None = None
+    job: Job | None = None
     value: Any = None
     problem: BaseException | None = None
     may_be_repeated = True
@@ -164,14 +208,20 @@ def _attempt(session: Session, job_name: str, arguments: dict[str, Any], worker:
         except (UnknownJob, ValidationError):
             may_be_repeated = False
             raise
-        value = job.function(**checked)
+        if job.run_parameter is not None:
+            run = context()
+            checked[job.run_parameter] = run
+        with function_runs():
+            value = job.function(**checked)
     except (WorkerShutdown, WorkerTerminate):
         raise  # Celery's own way to end a worker
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit) and error.code in _TOLD_TO_END:
             raise
-        problem = error
+        problem, value = error, None
     _drop_leftovers(session)
+    if run is not None:
+        run.flush()
     number = isinstance(value, int | float) and not isinstance(value, bool)
     outcome = Outcome(
         worker=worker,
@@ -179,9 +229,15 @@ def _attempt(session: Session, job_name: str, arguments: dict[str, Any], worker:
         result=value if number else None,
         output=None if number else value,
         error_type=None if problem is None else _type_name(problem),
-        error=None if problem is None else "".join(traceback.format_exception(problem)),
+        error=None if problem is None else _told(problem, arguments, job),
     )
     return _Attempt(outcome, may_be_repeated)
+
+
+def _told(problem: BaseException, arguments: dict[str, Any], job: Job | None) -> str:
+    """The traceback, without the values that nobody may read."""
+    text = "".join(traceback.format_exception(problem))
+    return redact(text, arguments, job.masked if job is not None else ())
 
 
 def _drop_leftovers(session: Session) -> None:
@@ -238,4 +294,14 @@ def _record(
             outcome.error_type,
             extra=ids,
         )
+        _pause_after_failures(session, run.task_id)
     return recorded
+
+
+def _pause_after_failures(session: Session, task_id: int) -> None:
+    try:
+        if pauses.pause_after_failures(session, task_id):
+            log.warning("Task %d is paused: its runs failed too often", task_id)
+    except SQLAlchemyError as error:
+        # The run is recorded; the next failure asks again.
+        log.warning("It could not be seen whether task %d is to be paused: %s", task_id, error)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from ..jobs import find_jobs
 from ..state import get_state, register
-from . import celery_tasks, lifecycle  # noqa: F401 - register Celery tasks and signals
+from . import celery_tasks, control, lifecycle  # noqa: F401 - register themselves with Celery
 from .configuration import add_queues_and_schedule, make_celery
 from .context import bind
+from .control import terminate_runs
 from .launcher import publish_launch
 
 if TYPE_CHECKING:
@@ -35,8 +38,11 @@ class TaskQueue:
 
         Raises:
             RegistrationError: Without ``Models``, or on a second call.
+            ConfigurationError: If a module of ``TASKADMIN_JOBS`` can't be imported.
         """
         state = register(app, "TaskQueue", needs=("Models",))
+        # Their queues are the workers'.
+        find_jobs(state.settings.jobs)
         state.celery = make_celery(app) if celery is None else celery
         add_queues_and_schedule(state.celery, state.settings)
         bind(state.celery, app)
@@ -53,4 +59,10 @@ class TaskQueue:
                 seconds=_PUBLISH_SECONDS,
             )
 
+        def terminate(run_ids: Collection[int]) -> dict[int, str]:
+            current = get_state(app)
+            assert current.celery is not None
+            return terminate_runs(current.celery, run_ids)
+
         state.publish = publish
+        state.terminate = terminate

@@ -12,19 +12,21 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from celery import Celery
 from flask import Flask
 
 from ..models import ProcessKind
 from ..state import get_state
-from ..store import processes
+from ..store import executions, processes
 from ..store.processes import Identity
 
 log = logging.getLogger("taskadmin.heartbeat")
 
 HOST = socket.gethostname()
+#: This program's; processes that are forked from it have the same one.
+BOOT = uuid4()
 
 
 class Heartbeat:
@@ -40,7 +42,9 @@ class Heartbeat:
         self._lease = get_state(app).settings.lease_seconds
         self._id: UUID | None = None
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
+        self._stopped = False
+        self._given_back: list[tuple[int, UUID, str | None]] = []
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -67,21 +71,30 @@ class Heartbeat:
         with self._app.app_context():
             if processes.beat(get_state(self._app).session, process_id):
                 return False
-        if self._stopped.is_set():
+        if self._stopped:
             return False  # it is gone because it says so itself
         log.warning("%s was taken for gone and registers anew", self._who.name)
         self._forget(process_id)
         self.process_id()
         return True
 
-    def abandon(self) -> None:
-        """Let the id go, so that the reconciler takes back everything claimed under it."""
+    def give_back(self, run_id: int, token: UUID, *, problem: str | None = None) -> None:
+        """Let a run go that was claimed here and that nobody will finish; others keep theirs.
+
+        It is done by the thread, as soon as the database can be reached.
+
+        Args:
+            problem: What went wrong, which is an attempt; None if the worker was told to stop.
+        """
         with self._lock:
-            self._id = None
+            self._given_back.append((run_id, token, problem))
+        self._wake.set()
+        self.start()
 
     def stop(self, reason: str) -> None:
         """Stop beating and note that the process stopped by itself, with its pool's children."""
-        self._stopped.set()
+        self._stopped = True
+        self._wake.set()
         try:
             with self._app.app_context():
                 processes.mark_stopped(get_state(self._app).session, self._who, reason)
@@ -95,10 +108,12 @@ class Heartbeat:
 
     def _run(self) -> None:
         silent = False
-        while not self._stopped.is_set():
+        while not self._stopped:
+            self._wake.clear()
             try:
                 if self._alive():
                     self.renew()
+                self._hand_back()
                 if silent:
                     log.info("The database is back")
                 silent = False
@@ -106,7 +121,24 @@ class Heartbeat:
                 if not silent:
                     log.warning("No heartbeat: %s", error)
                 silent = True
-            self._stopped.wait(min(self._lease / 6, 5.0))
+            self._wake.wait(min(self._lease / 6, 5.0))
+
+    def _hand_back(self) -> None:
+        with self._lock:
+            runs = list(self._given_back)
+        for given in runs:
+            run_id, token, problem = given
+            with self._app.app_context():
+                state = get_state(self._app)
+                executions.hand_back(
+                    state.session,
+                    run_id,
+                    token,
+                    problem=problem,
+                    lost_attempts=state.settings.lost_attempts,
+                )
+            with self._lock:
+                self._given_back.remove(given)
 
 
 #: By process, Celery application and whether it is beat's: one process may be worker and beat.
@@ -124,7 +156,9 @@ def current(celery: Celery, app: Flask, worker: str) -> Heartbeat:
     key = os.getpid(), id(celery), False
     found = _heartbeats.get(key)
     if found is None:
-        who = Identity(ProcessKind.CHILD, worker, HOST, os.getpid(), parent_pid=os.getppid())
+        who = Identity(
+            ProcessKind.CHILD, worker, HOST, os.getpid(), parent_pid=os.getppid(), boot=BOOT
+        )
         found = _heartbeats.setdefault(key, Heartbeat(app, who))
     return found
 

@@ -24,11 +24,16 @@ from ..errors import BrokerUnavailable
 from ..jobs import all_jobs
 from ..settings import Settings
 from ..store import launches, ledger_state
+from ..store.due import launch_due
 from ..store.launches import LaunchLost
+from ..store.ledger_state import Watch
 from ..store.missed import MissedSlots, record_missed_slots
+from ..store.overlap import release_waiting
+from ..store.pauses import resume_due
+from .attempts import Attempts
 from .housekeeping import keep_house
 from .publisher import Publisher, send_queued
-from .reconciler import send_again, take_back_runs
+from .reconciler import SentAgain, send_again, take_back_runs
 
 log = logging.getLogger("taskadmin.launcher")
 
@@ -41,6 +46,10 @@ class Turn:
     """What one turn did."""
 
     opened: int = 0
+    #: Tasks with schedules of their own that were due.
+    due: int = 0
+    #: Pauses that were over.
+    resumed_tasks: int = 0
     resumed: int = 0
     sent: int = 0
     finished: int = 0
@@ -77,16 +86,17 @@ def run_turn(
         lease=timedelta(seconds=settings.lease_seconds),
         tick=timedelta(seconds=settings.tick_seconds),
     )
-    _record_missed(session, settings, turn)
-    back = take_back_runs(session, settings, watch)
-    turn.taken_back, turn.given_up = back.queued, back.failed
+    attempts, again = Attempts(session), SentAgain()
+    with attempts("record missed slots"):
+        _record_missed(session, settings, turn)
+    with attempts("take runs back from processes that are gone"):
+        back = take_back_runs(session, settings, watch)
+        turn.taken_back, turn.given_up = back.queued, back.failed
     waits = False
     with Publisher(celery, timeout_seconds=settings.publish_timeout_seconds) as publisher:
         try:
-            _launch(session, settings, publisher, owner, turn, go_on)
-            again = send_again(session, settings, publisher, watch)
-            turn.republished += again.sent
-            turn.given_up += again.given_up
+            _launch(session, settings, publisher, watch, owner, turn, attempts, go_on)
+            send_again(session, settings, publisher, watch, again, attempts=attempts, go_on=go_on)
         except BrokerUnavailable as error:
             # The rows are committed; whoever has the next turn sends them.
             log.warning("Launches %s wait for the broker: %s", turn.mine, error)
@@ -96,11 +106,15 @@ def run_turn(
             raise
         unfinished = bool(turn.mine) and not waits
         _release(session, owner, turn)
-        turn.closed = launches.close_finished(session)
+        turn.republished += again.sent
+        turn.given_up += again.given_up
+        with attempts("close launches"):
+            turn.closed = launches.close_finished(session)
         if unfinished:
             _ask_for_another(publisher)
     if not unfinished and go_on():
-        turn.pruned = keep_house(session, settings, watch)
+        with attempts("prune"):
+            turn.pruned = keep_house(session, settings, watch)
     ledger_state.count(
         session,
         resumed=turn.resumed,
@@ -110,6 +124,7 @@ def run_turn(
         missed=turn.missed,
         pruned=turn.pruned,
     )
+    attempts.raise_first()
     return turn
 
 
@@ -133,16 +148,22 @@ def _launch(
     session: Session,
     settings: Settings,
     publisher: Publisher,
+    watch: Watch,
     owner: UUID,
     turn: Turn,
+    attempts: Attempts,
     go_on: Callable[[], bool],
 ) -> None:
     """Take what is open and bring it forward page by page, each launch in its turn."""
     ownership = timedelta(seconds=settings.ownership_seconds)
-    opened = launches.open_slot(session, settings.launch_interval_seconds)
-    if opened is not None:
-        turn.opened += 1
-        log.info("Launch %d opened", opened, extra={"launch_id": opened})
+    with attempts("resume tasks and let runs go on that waited"):
+        turn.resumed_tasks = resume_due(session)
+        release_waiting(session)
+    with attempts("open the slot that is due"):
+        opened = launches.open_slot(session, settings.launch_interval_seconds)
+        if opened is not None:
+            turn.opened += 1
+            log.info("Launch %d opened", opened, extra={"launch_id": opened})
     for found in launches.resumable(session):
         if launches.take(session, found.id, owner, ownership):
             turn.mine.append(found.id)
@@ -153,19 +174,70 @@ def _launch(
                     found.id,
                     extra={"launch_id": found.id},
                 )
-    while turn.mine and go_on():
+    due = True
+    while go_on():
+        if due:
+            due = False
+            with attempts("launch tasks with schedules of their own"):
+                due = _launch_due(session, settings, watch, owner, turn)
+        if not (turn.mine or due):
+            break
         for launch_id in list(turn.mine):
-            try:
-                done = _bring_forward(session, settings, publisher, launch_id, owner, turn, go_on)
-            except LaunchLost:
-                log.warning(
-                    "Launch %d was taken over by another launcher",
-                    launch_id,
-                    extra={"launch_id": launch_id},
-                )
-                done = True
+            done = failed = True
+            with attempts(f"bring launch {launch_id} forward"):
+                done = _or_lost(session, settings, publisher, launch_id, owner, turn, go_on)
+                failed = False
             if done:
                 turn.mine.remove(launch_id)
+            if failed:  # the next turn tries it again
+                with attempts(f"give launch {launch_id} back"):
+                    launches.release(session, launch_id, owner)
+
+
+def _launch_due(
+    session: Session, settings: Settings, watch: Watch, owner: UUID, turn: Turn
+) -> bool:
+    """Launch the tasks that are longest due; True if more may be."""
+    launched = launch_due(
+        session,
+        owner=owner,
+        jobs=all_jobs(),
+        since=watch.since,
+        slot_interval_s=settings.launch_interval_seconds,
+        ownership=timedelta(seconds=settings.ownership_seconds),
+    )
+    if launched is None:
+        return False
+    turn.due += launched.tasks
+    if launched.launch_id is not None:
+        turn.mine.append(launched.launch_id)
+        log.info(
+            "Launch %d opened for %d tasks that are due: %d runs queued, %d skipped",
+            *launched,
+            extra={"launch_id": launched.launch_id},
+        )
+    return True
+
+
+def _or_lost(
+    session: Session,
+    settings: Settings,
+    publisher: Publisher,
+    launch_id: int,
+    owner: UUID,
+    turn: Turn,
+    go_on: Callable[[], bool],
+) -> bool:
+    """Bring a launch forward; True also when it isn't this turn's any more."""
+    try:
+        return _bring_forward(session, settings, publisher, launch_id, owner, turn, go_on)
+    except LaunchLost:
+        log.warning(
+            "Launch %d was taken over by another launcher",
+            launch_id,
+            extra={"launch_id": launch_id},
+        )
+        return True
 
 
 def _bring_forward(
@@ -247,7 +319,8 @@ def publish_launch(
         LaunchLost: If it isn't *owner*'s any more.
     """
     deadline = math.inf if seconds is None else time.monotonic() + seconds
-    with Publisher(celery, timeout_seconds=settings.publish_timeout_seconds) as publisher:
+    timeout = settings.publish_timeout_seconds
+    with Publisher(celery, timeout_seconds=timeout, deadline=deadline) as publisher:
         sent, all_of_them = send_queued(
             session, publisher, launch_id, owner, go_on=lambda: time.monotonic() < deadline
         )

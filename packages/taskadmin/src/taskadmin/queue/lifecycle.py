@@ -21,12 +21,15 @@ from celery.signals import (
 from ..models import ProcessKind
 from ..state import get_state
 from ..store.processes import Identity
-from . import heartbeat
+from . import heartbeat, limits
 from .connection import broker_errors, quick_connection
 from .context import bound_apps, flask_app_of, is_bound
 from .names import BEAT_TASKS, LAUNCH_QUEUE, RUNS_QUEUE, declare_queues
 
 log = logging.getLogger("taskadmin.queue")
+
+#: The process that imported this; beat of ``celery worker -B`` is forked from it.
+_PROGRAM = os.getpid()
 
 
 @worker_process_init.connect(weak=False)
@@ -38,6 +41,22 @@ def _drop_inherited_connections(**_: Any) -> None:
             with app.app_context():
                 for engine in db.engines.values():
                     engine.dispose(close=False)
+
+
+@beat_init.connect(weak=False)
+def _drop_in_embedded_beat(**_: Any) -> None:
+    """The same for ``celery worker -B``, before beat's heartbeat begins in the forked process.
+
+    ``beat_embedded_init`` is sent after ``beat_init``, when the heartbeat already uses them.
+    """
+    if os.getpid() != _PROGRAM:
+        _drop_inherited_connections()
+
+
+@worker_process_init.connect(weak=False)
+def _take_place(**_: Any) -> None:
+    """Let the worker know when this process of its pool executes a job's function."""
+    limits.take_place()
 
 
 @celeryd_after_setup.connect(weak=False)
@@ -67,10 +86,18 @@ def _worker_begins(sender: Any, **_: Any) -> None:
     celery = sender.app
     if not is_bound(celery):
         return
+    limits.count_functions_only(sender)
     queues = sorted(celery.amqp.queues.consume_from)
     only_launches = LAUNCH_QUEUE in queues and RUNS_QUEUE not in queues
     kind = ProcessKind.LAUNCHER if only_launches else ProcessKind.WORKER
-    who = Identity(kind, sender.hostname, heartbeat.HOST, os.getpid(), queues=",".join(queues))
+    who = Identity(
+        kind,
+        sender.hostname,
+        heartbeat.HOST,
+        os.getpid(),
+        queues=",".join(queues),
+        boot=heartbeat.BOOT,
+    )
     heartbeat.begin(celery, heartbeat.Heartbeat(flask_app_of(celery), who))
 
 
@@ -95,7 +122,13 @@ def _beat_begins(sender: Any, **_: Any) -> None:
             last[0] = time.monotonic()
 
     before_task_publish.connect(ticks, weak=False, dispatch_uid=f"taskadmin-beat-{id(celery)}")
-    who = Identity(ProcessKind.BEAT, f"beat@{heartbeat.HOST}", heartbeat.HOST, os.getpid())
+    who = Identity(
+        ProcessKind.BEAT,
+        f"beat@{heartbeat.HOST}",
+        heartbeat.HOST,
+        os.getpid(),
+        boot=heartbeat.BOOT,
+    )
     heartbeat.begin(
         celery,
         heartbeat.Heartbeat(app, who, alive=lambda: time.monotonic() - last[0] < patience),

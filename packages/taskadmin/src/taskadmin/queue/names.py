@@ -6,6 +6,8 @@ from typing import Any
 
 from kombu import Exchange, Queue
 
+from ..jobs import all_jobs
+
 LAUNCH_QUEUE = "taskadmin.launch"
 RUNS_QUEUE = "taskadmin.runs"
 DEAD_QUEUE = "taskadmin.dead"
@@ -19,14 +21,15 @@ _QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": 20}
 
 
 def consumed_queues() -> list[Queue]:
-    """The queues that workers read: launcher's messages and runs."""
+    """The queues that workers read: launcher's messages, and runs, in the jobs' own queues too."""
+    names = {RUNS_QUEUE, *(job.queue for job in all_jobs().values())}
     return [
         # Not dead-lettered: a tick that expires unread is made up for by the next one, and
         # RabbitMQ would put each of them aside.
         _queue(LAUNCH_QUEUE, {}),
-        _queue(
-            RUNS_QUEUE,
-            {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": DEAD_QUEUE},
+        *(
+            _queue(name, {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": DEAD_QUEUE})
+            for name in sorted(names - {LAUNCH_QUEUE})
         ),
     ]
 

@@ -8,12 +8,13 @@ when its queue shows none and its run is old enough. A long backlog is neither.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from ..errors import BrokerUnavailable
 from ..jobs import all_jobs
 from ..settings import Settings
 from ..store import processes, recovery
@@ -21,7 +22,8 @@ from ..store.clock import now
 from ..store.ledger_state import Watch
 from ..store.recovery import TakenBack
 from ..store.results import UnsentRun
-from .publisher import BATCH, Publisher
+from .attempts import Attempts
+from .publisher import BATCH, Publisher, set_aside
 
 log = logging.getLogger("taskadmin.reconciler")
 
@@ -30,11 +32,12 @@ log = logging.getLogger("taskadmin.reconciler")
 _BACKLOG = timedelta(minutes=10)
 
 
-class SentAgain(NamedTuple):
+@dataclass(slots=True)
+class SentAgain:
     """How many runs were sent once more, and how many were given up."""
 
-    sent: int
-    given_up: int
+    sent: int = 0
+    given_up: int = 0
 
 
 def take_back_runs(session: Session, settings: Settings, watch: Watch) -> TakenBack:
@@ -54,25 +57,40 @@ def take_back_runs(session: Session, settings: Settings, watch: Watch) -> TakenB
 
 
 def send_again(
-    session: Session, settings: Settings, publisher: Publisher, watch: Watch
-) -> SentAgain:
+    session: Session,
+    settings: Settings,
+    publisher: Publisher,
+    watch: Watch,
+    done: SentAgain,
+    *,
+    attempts: Attempts,
+    go_on: Callable[[], bool] = lambda: True,
+) -> None:
     """R2 and R3: send runs whose wait is over, and runs that are known to have no message.
+
+    Args:
+        done: What was done is added to it, whatever is raised.
+        go_on: Asked before each queue and each batch; the next turn does the rest.
 
     Raises:
         BrokerUnavailable: If the broker can't be reached.
     """
-    sent = _send(session, publisher, recovery.waiting_runs(session))
-    given_up = 0
+    with attempts("send runs whose wait is over"):
+        _send(session, publisher, recovery.waiting_runs(session), done, go_on)
     for queue in sorted({job.queue for job in all_jobs().values()}):
-        found = _unheard(session, settings, publisher, watch, queue)
-        if found.again:
-            log.warning("%d runs in %s have no message and are sent again", len(found.again), queue)
-        sent += _send(session, publisher, found.again)
-        gone = recovery.give_up(session, found.given_up)
-        if gone:
-            log.error("%d runs were never claimed and are failed", gone)
-        given_up += gone
-    return SentAgain(sent, given_up)
+        if not go_on():
+            return
+        with attempts(f"look for lost messages in {queue}"):
+            found = _unheard(session, settings, publisher, watch, queue)
+            if found.again:
+                log.warning(
+                    "%d runs in %s have no message and are sent again", len(found.again), queue
+                )
+            _send(session, publisher, found.again, done, go_on)
+            gone = recovery.give_up(session, found.given_up)
+            done.given_up += gone
+            if gone:
+                log.error("%d runs were never claimed and are failed", gone)
 
 
 def _unheard(
@@ -98,9 +116,30 @@ def _unheard(
     return recovery.unheard_runs(session, queue, moment, after=after, unclaimed=unclaimed)
 
 
-def _send(session: Session, publisher: Publisher, runs: Sequence[UnsentRun]) -> int:
+def _send(
+    session: Session,
+    publisher: Publisher,
+    runs: Sequence[UnsentRun],
+    done: SentAgain,
+    go_on: Callable[[], bool],
+) -> None:
     for first in range(0, len(runs), BATCH):
+        if not go_on():
+            return
         batch = runs[first : first + BATCH]
-        publisher.send(batch)
-        recovery.note_sent(session, [run.id for run in batch])
-    return len(runs)
+        try:
+            publisher.send(batch)
+        except BrokerUnavailable:
+            _note(session, publisher, batch[: publisher.handled], done)
+            raise
+        _note(session, publisher, batch[: publisher.handled], done)
+
+
+def _note(
+    session: Session, publisher: Publisher, handled: Sequence[UnsentRun], done: SentAgain
+) -> None:
+    set_aside(session, publisher, handled)
+    sent = [run.id for run in handled if run.queue not in publisher.refused]
+    if sent:
+        recovery.note_sent(session, sent)
+    done.sent += len(sent)

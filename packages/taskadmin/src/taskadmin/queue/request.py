@@ -5,38 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
 from typing import Any
 
-from celery.exceptions import InvalidTaskError, Terminated, WorkerLostError
+from celery.exceptions import Terminated, WorkerLostError
 from celery.worker import state
 from celery.worker.request import Request
-from celery.worker.strategy import default
 
 from ..models import ProcessEnd
 from ..state import get_state
 from ..store import processes
 from .context import flask_app_of
-from .heartbeat import HOST
+from .heartbeat import BOOT
 
 log = logging.getLogger("taskadmin.worker")
-
-
-def checked_strategy(celery_task: Any, app: Any, consumer: Any, **options: Any) -> Any:
-    """Celery's way to take a message, for messages of any shape.
-
-    One that isn't Celery's is rejected with a line in the log; it would otherwise end the
-    whole worker.
-    """
-    take: Callable[..., Any] = default(celery_task, app, consumer, **options)
-
-    def take_checked(*arguments: Any, **options: Any) -> Any:
-        try:
-            return take(*arguments, **options)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise InvalidTaskError(f"it can't be read: {error}") from error
-
-    return take_checked
 
 
 class LedgerRequest(Request):  # type: ignore[misc]  # Celery has no types
@@ -66,6 +47,8 @@ class LedgerRequest(Request):  # type: ignore[misc]  # Celery has no types
             return
         if self._already_cancelled or state.should_terminate is not None:
             ending, reason = ProcessEnd.STOPPED, "Its worker was told to stop."
+        elif self._already_revoked:
+            ending, reason = ProcessEnd.STOPPED, "A person terminated its run."
         # In a thread: this is the loop that talks with the broker.
         threading.Thread(
             target=_mark_gone, args=(self.app, pid, ending, reason), daemon=True
@@ -76,6 +59,6 @@ def _mark_gone(celery: Any, pid: int, ending: ProcessEnd, reason: str) -> None:
     app = flask_app_of(celery)
     try:
         with app.app_context():
-            processes.mark_gone_by_pid(get_state(app).session, HOST, [pid], ending, reason)
+            processes.mark_gone_by_pid(get_state(app).session, BOOT, [pid], ending, reason)
     except Exception as error:  # noqa: BLE001 - whatever it is, the lease runs out
         log.warning("It could not be noted that process %d is gone: %s", pid, error)

@@ -225,6 +225,63 @@ def retry_unclaimed(
     return done or _has_token(session, run_id, token)
 
 
+def hand_back(
+    session: Session, run_id: int, token: UUID, *, problem: str | None, lost_attempts: int
+) -> bool:
+    """Queue a run again that its worker claimed and won't finish; False if it isn't *token*'s.
+
+    Args:
+        problem: What went wrong, which makes it an attempt, and the last one after
+            *lost_attempts*; None if the worker was told to stop.
+    """
+    with ledger_transaction(session):
+        run = session.execute(
+            select(
+                TaskResult.attempts,
+                TaskResult.max_attempts,
+                TaskResult.started_at,
+                TaskResult.worker,
+                TaskResult.attempt_log,
+            )
+            .where(
+                TaskResult.id == run_id,
+                TaskResult.token == token,
+                TaskResult.state == RunState.RUNNING,
+            )
+            .with_for_update()
+        ).one_or_none()
+        if run is None:
+            return False
+        moment = now(session)
+        values: dict[str, Any] = {
+            "process_id": None,
+            "not_before": moment,
+            "state": RunState.QUEUED,
+        }
+        if problem is None:
+            values |= {"attempts": run.attempts - 1, "token": None}
+        else:
+            outcome = Outcome(
+                worker=run.worker or "",
+                elapsed=moment - (run.started_at or moment),
+                error_type="WorkerFailed",
+                error=problem,
+            )
+            entry = log_entry(run.attempts, run.started_at, moment, outcome)
+            values["attempt_log"] = [*(run.attempt_log or ()), entry][-LOG_LENGTH:]
+            if run.attempts >= max(run.max_attempts, lost_attempts):
+                values |= {
+                    "state": RunState.FAILED,
+                    "not_before": None,
+                    "finished_at": moment,
+                    "error_type": outcome.error_type,
+                    "error": outcome.error,
+                }
+            else:
+                values["not_before"] = moment + timedelta(seconds=min(2.0**run.attempts, 300.0))
+        return _update(session, TaskResult.id == run_id, **values)
+
+
 def log_entry(
     attempt: int, started_at: datetime | None, ended_at: datetime, outcome: Outcome
 ) -> dict[str, Any]:

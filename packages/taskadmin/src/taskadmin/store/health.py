@@ -21,6 +21,7 @@ from ..models import (
     TaskResult,
 )
 from .clock import database_now
+from .launches import IS_OPEN
 
 #: Rows counted at most: a count is no reason to read a large table.
 COUNTED = 10_000
@@ -163,7 +164,7 @@ def stuck_launches(session: Session, *, older_than: timedelta) -> int:
         select(literal(1))
         .select_from(Launch)
         .where(
-            Launch.closed_at.is_(None),
+            IS_OPEN,
             Launch.state == LaunchState.OPENING,
             Launch.opened_at < cutoff,
         ),

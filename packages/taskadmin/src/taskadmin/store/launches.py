@@ -13,18 +13,32 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy import CursorResult, and_, func, literal_column, or_, select, update
 from sqlalchemy.orm import Session
 
 from ..jobs import Job
-from ..models import Launch, LaunchKind, LaunchState, LedgerState, RunState, Task, TaskResult
+from ..models import (
+    Launch,
+    LaunchKind,
+    LaunchState,
+    LedgerState,
+    RunState,
+    Task,
+    TaskResult,
+    TaskSchedule,
+)
 from .clock import database_now, now, slot_of
 from .dialect import insert_with_conflicts
+from .pause_reasons import reasons_of_pauses
 from .results import UnsentRun, insert_runs
 from .transaction import ledger_transaction
 
 #: By default: a launcher that hasn't renewed its claim for this long is taken to be gone.
 OWNERSHIP = timedelta(seconds=60)
+#: What the index of open launches holds, word for word: a bound parameter would hide it.
+IS_OPEN = and_(
+    Launch.closed_at.is_(None), Launch.state != literal_column(f"'{LaunchState.MISSED}'")
+)
 
 
 class LaunchLost(Exception):
@@ -102,7 +116,7 @@ def resumable(session: Session) -> Sequence[OpenLaunch]:
     rows = session.execute(
         select(Launch.id, Launch.owner.is_not(None))
         .where(
-            Launch.closed_at.is_(None),
+            IS_OPEN,
             Launch.state == LaunchState.OPENING,
             or_(Launch.owner.is_(None), Launch.owner_until < moment),
         )
@@ -152,6 +166,7 @@ def queue_page(
                 Task.id > launch.after_task_id,
                 Task.id <= launch.upto_task_id,
                 Task.deleted_at.is_(None),
+                ~select(TaskSchedule.task_id).where(TaskSchedule.task_id == Task.id).exists(),
             )
             .order_by(Task.id)
             .limit(page_size)
@@ -165,10 +180,11 @@ def queue_page(
         last = tasks[-1].id
         written = insert_runs(
             session,
-            [task for task in tasks if task.enabled],
+            tasks,
             launch_id=launch.id,
             due_at=launch.slot,
             jobs=jobs,
+            skipped=reasons_of_pauses(session, [task.id for task in tasks if not task.enabled]),
         )
         more = last < launch.upto_task_id
         _update(
@@ -194,6 +210,8 @@ def unsent_runs(session: Session, launch_id: int, *, limit: int) -> Sequence[Uns
             TaskResult.launch_id == launch_id,
             TaskResult.id > cursor,
             TaskResult.state == RunState.QUEUED,
+            # Those that wait are sent when their time has come.
+            TaskResult.not_before.is_(None),
         )
         .order_by(TaskResult.id)
         .limit(limit)
@@ -271,9 +289,7 @@ def close_finished(session: Session) -> int:
         .where(TaskResult.launch_id == Launch.id, TaskResult.finished_at.is_(None))
         .exists()
     )
-    due = select(Launch.id).where(
-        Launch.closed_at.is_(None), Launch.state == LaunchState.PUBLISHED, ~open_run
-    )
+    due = select(Launch.id).where(IS_OPEN, Launch.state == LaunchState.PUBLISHED, ~open_run)
     if session.execute(due.limit(1)).scalar() is None:
         session.rollback()
         return 0

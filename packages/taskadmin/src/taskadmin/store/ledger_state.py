@@ -22,6 +22,8 @@ class Watch(NamedTuple):
     whole_lease: bool
     #: Whether this is the first turn of a minute: for what needn't be looked at on every tick.
     new_minute: bool
+    #: Since then turns came without a gap: what was due later was never missed.
+    since: datetime
 
 
 def begin_turn(session: Session, *, lease: timedelta, tick: timedelta) -> Watch:
@@ -50,7 +52,7 @@ def begin_turn(session: Session, *, lease: timedelta, tick: timedelta) -> Watch:
         )
     minute = moment.replace(second=0, microsecond=0)
     new_minute = state.ticked_at is None or state.ticked_at < minute
-    return Watch(moment, moment - watched_from >= lease, new_minute)
+    return Watch(moment, moment - watched_from >= lease, new_minute, watched_from)
 
 
 def count(session: Session, **done: int) -> None:

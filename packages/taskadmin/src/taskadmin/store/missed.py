@@ -16,6 +16,9 @@ from .transaction import ledger_transaction
 
 #: Slots recorded in one turn; the next one goes on.
 LIMIT = 1_000
+#: Slots of one gap that get a row each; the older ones share one. A clock that is set forward by
+#: years would otherwise leave millions of rows, and hours until the newest slots have their turn.
+MOST = 10_000
 
 
 class MissedSlots(StrEnum):
@@ -71,6 +74,11 @@ def record_missed_slots(
         if (locked.slots_upto, locked.interval_s) != (known.slots_upto, known.interval_s):
             return Recorded(0, 0)  # another launcher is at it
         slots: list[datetime] = []
+        together = (current - first) // step - MOST
+        oldest = first
+        if together > 0:
+            slots.append(first)
+            first += step * together
         while first < current and len(slots) < LIMIT:
             # What was pruned was launched, or on record, though nothing shows it any more.
             if known.pruned_before is None or first > known.pruned_before:
@@ -85,6 +93,14 @@ def record_missed_slots(
             )
             for slot in slots
         ]
+        if together > 0:
+            rows[0] |= {
+                "state": LaunchState.MISSED,
+                "reason": (
+                    f"Nothing launched for {together} slots, from {oldest:%Y-%m-%d %H:%M:%S}"
+                    f" to {oldest + step * (together - 1):%Y-%m-%d %H:%M:%S} UTC."
+                ),
+            }
         written = _insert(session, rows)
         session.execute(
             update(LedgerState)
@@ -93,7 +109,7 @@ def record_missed_slots(
             execution_options={"synchronize_session": False},
         )
     late = sum(state == LaunchState.OPENING for state in written)
-    return Recorded(len(written) - late, late)
+    return Recorded(len(written) - late + max(together - 1, 0), late)
 
 
 def _is_late(

@@ -27,6 +27,7 @@ class Identity(NamedTuple):
     pid: int
     parent_pid: int | None = None
     queues: str = ""
+    boot: UUID | None = None
 
 
 def register(session: Session, who: Identity) -> UUID:
@@ -43,6 +44,7 @@ def register(session: Session, who: Identity) -> UUID:
                 pid=who.pid,
                 parent_pid=who.parent_pid,
                 queues=who.queues[:1000],
+                boot=who.boot,
                 started_at=moment,
                 seen_at=moment,
             )
@@ -71,11 +73,11 @@ def mark_gone(session: Session, process_id: UUID, ending: ProcessEnd, reason: st
 
 
 def mark_gone_by_pid(
-    session: Session, host: str, pids: Collection[int], ending: ProcessEnd, reason: str
+    session: Session, boot: UUID, pids: Collection[int], ending: ProcessEnd, reason: str
 ) -> int:
-    """The same for processes of a machine that somebody there saw end."""
+    """The same for children that their parent, of the same *boot*, saw end."""
     with ledger_transaction(session):
-        return _gone(session, ending, reason, Process.host == host, Process.pid.in_(pids))
+        return _gone(session, ending, reason, Process.boot == boot, Process.pid.in_(pids))
 
 
 def mark_stopped(session: Session, who: Identity, reason: str) -> int:
@@ -85,7 +87,7 @@ def mark_stopped(session: Session, who: Identity, reason: str) -> int:
             session,
             ProcessEnd.STOPPED,
             reason,
-            Process.host == who.host,
+            Process.boot == who.boot,
             or_(
                 and_(Process.pid == who.pid, Process.kind == who.kind),
                 Process.parent_pid == who.pid,

@@ -8,7 +8,15 @@ from typing import Any
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
-from ..models import Launch, LaunchKind, LaunchState, LedgerState, Task, TaskResult
+from ..models import (
+    Launch,
+    LaunchKind,
+    LaunchState,
+    LedgerState,
+    RunProgress,
+    Task,
+    TaskResult,
+)
 from .clock import now
 from .transaction import ledger_transaction
 
@@ -155,7 +163,16 @@ def prune_deleted(session: Session) -> int:
 
 
 def _delete_results(session: Session, *which: Any) -> int:
-    chosen = select(TaskResult.id).where(*which).limit(BATCH)
+    # Locked in order of their ids, as everybody does, so that no two wait for each other.
+    chosen = session.scalars(
+        select(TaskResult.id).where(*which).order_by(TaskResult.id).limit(BATCH).with_for_update()
+    ).all()
+    if not chosen:
+        return 0
+    session.execute(
+        delete(RunProgress).where(RunProgress.result_id.in_(chosen)),
+        execution_options={"synchronize_session": False},
+    )
     done: CursorResult[Any] = session.execute(
         delete(TaskResult).where(TaskResult.id.in_(chosen)),
         execution_options={"synchronize_session": False},

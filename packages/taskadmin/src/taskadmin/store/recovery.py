@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import CursorResult, and_, bindparam, func, or_, select, true, update
+from sqlalchemy import ColumnElement, CursorResult, and_, bindparam, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from ..models import Launch, LaunchState, Process, ProcessEnd, RunState, TaskResult
 from .clock import database_now, now
 from .executions import LOG_LENGTH, log_entry
+from .launches import IS_OPEN
 from .outcome import Outcome
 from .results import UnsentRun
 from .transaction import ledger_transaction
@@ -23,6 +24,8 @@ LIMIT = 1_000
 MAX_PUBLISHES = 10
 #: A claim that was under way when its process was taken for gone ends within this time.
 _LATE_CLAIMS = timedelta(minutes=2)
+#: How long a run waits whose queue can't be used, until it is tried again.
+POSTPONED = timedelta(seconds=10)
 _MAX_DELAY = timedelta(minutes=5)
 
 
@@ -159,9 +162,31 @@ def waiting_runs(session: Session) -> Sequence[UnsentRun]:
     return [UnsentRun(*row) for row in rows]
 
 
+def postpone(session: Session, run_ids: Collection[int]) -> None:
+    """Let queued runs that can't be sent now wait a while; they are ``waiting_runs`` then."""
+    if not run_ids:
+        return
+    with ledger_transaction(session):
+        _lock(session, TaskResult.id.in_(run_ids))
+        session.execute(
+            update(TaskResult)
+            .where(TaskResult.id.in_(run_ids), TaskResult.state == RunState.QUEUED)
+            .values(not_before=now(session) + POSTPONED),
+            execution_options={"synchronize_session": False},
+        )
+
+
+def _lock(session: Session, *which: ColumnElement[bool]) -> None:
+    """Lock runs in order of their ids, as everybody does, so that no two wait for each other."""
+    session.execute(
+        select(TaskResult.id).where(*which).order_by(TaskResult.id).with_for_update()
+    ).all()
+
+
 def note_sent(session: Session, run_ids: Collection[int]) -> None:
     """Note that these runs were sent once more, and confirmed; those that wait don't any longer."""
     with ledger_transaction(session):
+        _lock(session, TaskResult.id.in_(run_ids))
         session.execute(
             update(TaskResult)
             .where(
@@ -235,7 +260,7 @@ def unheard_runs(
         )
         .join(Launch, Launch.id == TaskResult.launch_id)
         .where(
-            Launch.closed_at.is_(None),
+            IS_OPEN,
             Launch.state == LaunchState.PUBLISHED,
             TaskResult.finished_at.is_(None),
             TaskResult.state == RunState.QUEUED,
@@ -258,7 +283,7 @@ def oldest_sending(session: Session, queue: str) -> datetime | None:
     found: datetime | None = session.execute(
         select(Launch.published_at)
         .where(
-            Launch.closed_at.is_(None),
+            IS_OPEN,
             Launch.state == LaunchState.PUBLISHED,
             select(true())
             .where(
@@ -282,6 +307,7 @@ def give_up(session: Session, run_ids: Iterable[int]) -> int:
     if not ids:
         return 0
     with ledger_transaction(session):
+        _lock(session, TaskResult.id.in_(ids))
         done: CursorResult[Any] = session.execute(
             update(TaskResult)
             .where(TaskResult.id.in_(ids), TaskResult.state == RunState.QUEUED)

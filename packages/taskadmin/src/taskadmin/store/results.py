@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from ..jobs import Job
-from ..models import Launch, LaunchState, RunState, Task, TaskResult
+from ..models import (
+    GENERATE_RANDOM_NUMBER,
+    MASKED,
+    Launch,
+    LaunchState,
+    RunState,
+    Task,
+    TaskResult,
+)
 from .clock import now
 from .dialect import insert_with_conflicts
 
@@ -39,49 +48,106 @@ def insert_runs(
     launch_id: int,
     due_at: datetime,
     jobs: Mapping[str, Job],
+    skipped: Mapping[int, str] = MappingProxyType({}),
 ) -> Written:
     """Write a run for each task inside the caller's transaction.
 
-    A task that has a row for *due_at* gets no second one. A task whose job isn't
-    registered gets a row that says so. *jobs* are the registered ones by name.
+    A task that has a row for *due_at* gets no second one. A task that can't run, because its
+    job isn't registered or its arguments don't fit any more, gets a row that says so.
+
+    Args:
+        jobs: The registered ones by name.
+        skipped: Why tasks don't run this time, by id.
     """
-    if not tasks:
-        return Written(frozenset(), 0, 0)
     moment = now(session)
-    rows = [_row(task, jobs.get(task.job), launch_id, due_at, moment) for task in tasks]
+    rows = [
+        new_run(
+            task,
+            jobs.get(task.job),
+            launch_id=launch_id,
+            due_at=due_at,
+            moment=moment,
+            skipped=skipped.get(task.id),
+        )
+        for task in tasks
+    ]
+    written = write_runs(session, rows)
+    queued = sum(run.state == RunState.QUEUED for run in written)
+    return Written(frozenset(run.task_id for run in written), queued, len(written) - queued)
+
+
+class WrittenRun(NamedTuple):
+    """A row that was written."""
+
+    id: int
+    task_id: int
+    due_at: datetime
+    state: RunState
+
+
+def write_runs(session: Session, rows: Collection[Mapping[str, Any]]) -> list[WrittenRun]:
+    """Write rows that ``new_run`` made, but for those whose task has one for that due time."""
+    if not rows:
+        return []
+    table = TaskResult.__table__
     statement = (
-        insert_with_conflicts(session, TaskResult.__table__)
+        insert_with_conflicts(session, table)
         .on_conflict_do_nothing(index_elements=[TaskResult.task_id, TaskResult.due_at])
-        .returning(TaskResult.__table__.c.task_id, TaskResult.__table__.c.state)
+        .returning(table.c.id, table.c.task_id, table.c.due_at, table.c.state)
     )
-    states = {row.task_id: row.state for row in session.execute(statement, rows)}
-    queued = sum(state == RunState.QUEUED for state in states.values())
-    return Written(frozenset(states), queued, len(states) - queued)
+    return [WrittenRun(*row) for row in session.execute(statement, list(rows))]
 
 
-def _row(
-    task: Task, job: Job | None, launch_id: int, due_at: datetime, moment: datetime
+def new_run(
+    task: Task,
+    job: Job | None,
+    *,
+    launch_id: int,
+    due_at: datetime,
+    moment: datetime,
+    skipped: str | None = None,
+    not_before: datetime | None = None,
+    reason: str | None = None,
+    checked: bool = False,
 ) -> dict[str, Any]:
-    row = {
+    """The columns of a run of *task*: queued, or skipped for a reason.
+
+    Args:
+        job: The task's job; None if it isn't registered.
+        moment: The database's time.
+        skipped: Why the task doesn't run this time.
+        not_before: Until when the run waits.
+        reason: Why it runs only now, if that needs a word.
+        checked: Whether ``why_not`` was asked before.
+    """
+    if skipped is None and not checked:
+        skipped = why_not(task, job)
+    marks = {MASKED: task.masked} if task.masked else {}
+    return {
         "task_id": task.id,
         "launch_id": launch_id,
         "due_at": due_at,
         "job": task.job,
         "queue": job.queue if job else "",
-        "task_params": {**task.arguments, "author_id": task.created_by},
-        "state": RunState.QUEUED,
-        "reason": None,
+        "task_params": {**task.arguments, "author_id": task.created_by, **marks},
+        "state": RunState.QUEUED if skipped is None else RunState.SKIPPED,
+        "reason": (skipped or reason or "")[:500] or None,
         "max_attempts": job.max_attempts if job else 1,
         "queued_at": moment,
-        "finished_at": None,
+        "not_before": None if skipped else not_before,
+        "finished_at": moment if skipped else None,
+        "output": None,
     }
+
+
+def why_not(task: Task, job: Job | None) -> str | None:
+    """Why a task can't run whatever its schedule says: orphaned, or its arguments don't fit."""
     if job is None:
-        row |= {
-            "state": RunState.SKIPPED,
-            "reason": f"No job is registered under the name {task.job}."[:500],
-            "finished_at": moment,
-        }
-    return row
+        return f"No job is registered under the name {task.job}."
+    if task.job == GENERATE_RANDOM_NUMBER:
+        return None  # the database checks its columns
+    problem = job.why_invalid(task.arguments)
+    return None if problem is None else f"Its arguments don't fit the job: {problem}"
 
 
 class UnsentRun(NamedTuple):

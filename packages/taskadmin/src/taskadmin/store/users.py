@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from ..errors import InvalidUsername, LastSuperuser, UsernameTaken
 from ..models import Task, User
 from ..models.user import new_session_nonce
+from .audit import Actor, difference, record, subject_of
 from .transaction import ledger_transaction
 from .usernames import Username, normalize_host_username, normalize_username
 
@@ -32,8 +33,12 @@ def create_user(
     password_hash: str | None,
     is_superuser: bool = False,
     can_review_tasks: bool = False,
+    actor: Actor | None = None,
 ) -> User:
     """Add and commit a user.
+
+    Args:
+        actor: Who gets the entry in the audit trail; without one there is none.
 
     Raises:
         InvalidUsername: If the name can't be used.
@@ -45,6 +50,7 @@ def create_user(
         password_hash=password_hash,
         is_superuser=is_superuser,
         can_review_tasks=can_review_tasks,
+        actor=actor,
     )
 
 
@@ -55,6 +61,7 @@ def _add(
     password_hash: str | None,
     is_superuser: bool,
     can_review_tasks: bool,
+    actor: Actor | None = None,
 ) -> User:
     user = User(
         username=name.shown,
@@ -65,6 +72,9 @@ def _add(
     )
     session.add(user)
     try:
+        if actor is not None:
+            session.flush()
+            record(session, actor, "created", subject_of(user), after=_roles(user))
         session.commit()
     except IntegrityError as error:
         session.rollback()
@@ -92,9 +102,18 @@ def end_sessions(session: Session, user: User) -> None:
 
 
 def set_roles(
-    session: Session, user_id: int, *, is_active: bool, is_superuser: bool, can_review_tasks: bool
+    session: Session,
+    user_id: int,
+    *,
+    is_active: bool,
+    is_superuser: bool,
+    can_review_tasks: bool,
+    actor: Actor | None = None,
 ) -> User:
     """Change what a person may do; deactivation ends the person's sessions.
+
+    Args:
+        actor: Who gets the entry in the audit trail; without one there is none.
 
     Raises:
         LastSuperuser: If no active superuser would be left.
@@ -116,12 +135,24 @@ def set_roles(
             raise LastSuperuser(
                 f"{user.username} is the last active superuser: make another one first."
             )
+        before = _roles(user)
         if user.is_active and not is_active:
             user.session_nonce = new_session_nonce()
         user.is_active = is_active
         user.is_superuser = is_superuser
         user.can_review_tasks = can_review_tasks
+        old, new = difference(before, _roles(user))
+        if new and actor is not None:
+            record(session, actor, "changed", subject_of(user), before=old, after=new)
     return user
+
+
+def _roles(user: User) -> dict[str, bool]:
+    return {
+        "is_active": user.is_active,
+        "is_superuser": user.is_superuser,
+        "can_review_tasks": user.can_review_tasks,
+    }
 
 
 def mirror_user(

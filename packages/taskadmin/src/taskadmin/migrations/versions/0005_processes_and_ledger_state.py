@@ -13,6 +13,16 @@ depends_on = None
 COUNTERS = ("resumed", "taken_back", "republished", "given_up", "missed", "pruned")
 
 
+def _index_open_launches(predicate: str) -> None:
+    op.create_index(
+        "taskadmin_launch_open_idx",
+        "taskadmin_launch",
+        ["id"],
+        postgresql_where=sa.text(predicate),
+        sqlite_where=sa.text(predicate),
+    )
+
+
 def upgrade() -> None:
     op.create_table(
         "taskadmin_process",
@@ -68,6 +78,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("closed_at IS NOT NULL"),
         sqlite_where=sa.text("closed_at IS NOT NULL"),
     )
+    # Years of missed slots may be on record; nobody looks for them among the open launches.
+    op.drop_index("taskadmin_launch_open_idx", "taskadmin_launch")
+    _index_open_launches("closed_at IS NULL AND state <> 'missed'")
     with op.batch_alter_table("taskadmin_task") as task:
         task.add_column(sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index(
@@ -89,6 +102,8 @@ def downgrade() -> None:
     op.drop_index("taskadmin_task_deleted_at_idx", "taskadmin_task")
     with op.batch_alter_table("taskadmin_task") as task:
         task.drop_column("deleted_at")
+    op.drop_index("taskadmin_launch_open_idx", "taskadmin_launch")
+    _index_open_launches("closed_at IS NULL")
     op.drop_index("taskadmin_launch_closed_at_idx", "taskadmin_launch")
     op.drop_table("taskadmin_state")
     op.drop_table("taskadmin_process")

@@ -1,4 +1,7 @@
-"""``flask taskadmin …``: migrations, the first superuser, a round trip through a worker, doctor."""
+"""``flask taskadmin …``: the schema, the first superuser, a round trip through a worker, doctor.
+
+Jobs, tasks and the audit trail have modules of their own.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +10,26 @@ import sys
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from . import health, migrations
-from .accounts.passwords import check_new_password, hash_password
-from .errors import TaskAdminError
-from .queue import measure_round_trip
-from .state import get_state
-from .store import users
+from .. import health, migrations
+from ..accounts.passwords import check_new_password, hash_password
+from ..queue import measure_round_trip
+from ..state import get_state
+from ..store import users
+from .audit import audit_cli
+from .group import Group, command_line, taskadmin_cli
+from .jobs import jobs_cli
+from .tasks import tasks_cli
+
+__all__ = ["taskadmin_cli"]
+
+taskadmin_cli.add_command(jobs_cli)
+taskadmin_cli.add_command(tasks_cli)
+taskadmin_cli.add_command(audit_cli)
 
 
-class _Group(AppGroup):
-    """A group whose commands end with the error's sentence instead of a traceback."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except (TaskAdminError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
-        except (OperationalError, ProgrammingError) as error:
-            raise click.ClickException(f"The database can't be used: {error.orig}") from error
-
-
-taskadmin_cli = _Group("taskadmin", help="Database-scheduled background jobs.")
-
-
-@taskadmin_cli.group("db", cls=_Group)
+@taskadmin_cli.group("db", cls=Group)
 def db_cli() -> None:
     """Bring taskadmin's tables to a revision."""
 
@@ -94,7 +90,11 @@ def create_superuser(name: str, password_env: str | None) -> None:
     check_new_password(password)
     try:
         user = users.create_user(
-            get_state().session, name, password_hash=hash_password(password), is_superuser=True
+            get_state().session,
+            name,
+            password_hash=hash_password(password),
+            is_superuser=True,
+            actor=command_line(),
         )
     except (OperationalError, ProgrammingError):
         migrations.check(current_app)  # without the tables, its error names the command

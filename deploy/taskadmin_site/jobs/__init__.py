@@ -1,0 +1,7 @@
+"""The site's own jobs: ``TASKADMIN_JOBS`` names this package."""
+
+from .http import http_latency
+from .queues import queue_depth
+from .tables import table_rows
+
+__all__ = ["http_latency", "queue_depth", "table_rows"]

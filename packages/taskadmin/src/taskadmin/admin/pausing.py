@@ -1,0 +1,42 @@
+"""Pausing a selection of tasks: what is asked before, and what comes of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from wtforms import DateTimeLocalField, TextAreaField, ValidationError
+from wtforms.validators import Length, Optional
+
+from ..shell import PageForm
+from ..store.pauses import NOTE_LENGTH
+
+
+def _in_the_future(_form: Any, field: DateTimeLocalField) -> None:
+    if field.data is not None and field.data.replace(tzinfo=UTC) <= datetime.now(UTC):
+        raise ValidationError("This time is over: choose a later one, or none.")
+
+
+class PauseForm(PageForm):
+    """Why, and until when."""
+
+    note = TextAreaField(
+        "Note",
+        validators=[
+            Length(max=NOTE_LENGTH, message=f"A note has at most {NOTE_LENGTH} characters.")
+        ],
+        description="Optional; shown wherever the task is, and in the rows of the runs it misses.",
+        render_kw={"maxlength": NOTE_LENGTH, "rows": 3},
+    )
+    resume_at = DateTimeLocalField(
+        "Resume on",
+        format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        validators=[Optional(), _in_the_future],
+        description="Optional; in UTC. Without it the pause lasts until somebody ends it.",
+    )
+
+    @property
+    def moment(self) -> datetime | None:
+        """When the pause ends by itself."""
+        wall: datetime | None = self.resume_at.data
+        return wall.replace(tzinfo=UTC) if wall is not None else None

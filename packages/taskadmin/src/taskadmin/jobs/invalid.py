@@ -1,0 +1,9 @@
+"""What can't be a job."""
+
+from __future__ import annotations
+
+from ..errors import RegistrationError
+
+
+class InvalidJob(RegistrationError, ValueError):
+    """This function can't be a job."""

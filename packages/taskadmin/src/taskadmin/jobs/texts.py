@@ -1,0 +1,296 @@
+"""Arguments as text: what a browser or the command line sends, and what a form shows."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from .fields import ArgumentField, Kind, text_of_choice
+
+_Read = TypeVar("_Read")
+
+
+class _UseDefault:
+    """The argument is left out, so that the job's default counts."""
+
+    def __repr__(self) -> str:
+        return "USE_DEFAULT"
+
+
+#: What an empty text of a field with a default stands for.
+USE_DEFAULT: Final = _UseDefault()
+
+# A number as Python, JSON and databases write it: ASCII digits, a point, an exponent.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
+_DATETIME = re.compile(rf"{_DATE.pattern}[T ]{_TIME.pattern}", re.ASCII)
+_CLOCK = re.compile(r"(\d{1,6}):([0-5]\d)(?::([0-5]\d(?:\.\d{1,6})?))?", re.ASCII)
+_WITH_UNITS = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*([a-z]*)\s*", re.ASCII)
+_SECONDS: Mapping[str, float] = {
+    **dict.fromkeys(("d", "day", "days"), 86_400),
+    **dict.fromkeys(("h", "hour", "hours"), 3600),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), 60),
+    **dict.fromkeys(("", "s", "sec", "second", "seconds"), 1),
+    "ms": 0.001,
+}
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
+# Digits of the longest number that is read; a float has 17 that count, an exponent does the rest.
+_LONGEST_NUMBER = 400
+_DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
+
+#: What may hold any character; every other text has a form of its own.
+_FREE: frozenset[Kind] = frozenset({"text", "multiline", "url", "choice", "json"})
+_EMPTY: Mapping[Kind, str] = {
+    "text": "Enter a text.",
+    "multiline": "Enter a text.",
+    "number": "Enter a number.",
+    "integer": "Enter a whole number.",
+    "choice": "Choose one.",
+    "date": "Enter a date.",
+    "time": "Enter a time.",
+    "datetime": "Enter a date and a time.",
+    "duration": "Enter a duration.",
+    "json": "Enter JSON.",
+    "secret": "Enter the secret.",
+    "url": "Enter an address.",
+}
+
+
+def parse_text(field: ArgumentField, text: str) -> Any:
+    """The value that *text* stands for, as the job's model takes it.
+
+    Returns:
+        A value that the model still has to check; None for an empty text of an optional
+        field, ``USE_DEFAULT`` for that of a field with a default: leave it out.
+
+    Raises:
+        ValueError: With a sentence for the person who typed it.
+    """
+    if field.content in _FREE and ("\0" in text or _is_broken(text)):
+        raise ValueError("This text holds a character that can't be stored.")
+    if field.content == "multiline":
+        text = text.replace("\r\n", "\n")  # as browsers send line breaks
+    if field.content not in ("text", "multiline"):
+        text = text.strip()
+    if not text and field.content != "switch":
+        if field.optional:
+            return None
+        if not field.required:
+            return USE_DEFAULT
+        raise ValueError(_EMPTY["secret" if field.kind == "secret" else field.content])
+    return _PARSERS[field.content](field, text)
+
+
+def show_text(field: ArgumentField, value: Any) -> str:
+    """A stored value, as JSON has it, as text that ``parse_text`` reads back.
+
+    A value that doesn't fit the field any more is shown as it is stored.
+    """
+    if value is None or field.kind == "secret":
+        return ""
+    try:
+        return _SHOWN.get(field.content, _show_plain)(field, value)
+    except (ValueError, TypeError, OverflowError):
+        return _show_plain(field, value)
+
+
+def _number(field: ArgumentField, text: str) -> float | Decimal:
+    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        raise ValueError("Enter a number such as -0.5, 10 or 1.5e6, with a point.")
+    if field.exact:
+        return Decimal(text)
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("This number is too large: the largest is about 1.79e308.")
+    return number
+
+
+def _integer(_field: ArgumentField, text: str) -> int:
+    if len(text) > _LONGEST_NUMBER or not _INTEGER.fullmatch(text):
+        raise ValueError("Enter a whole number such as -5, 10 or 1500.")
+    return int(text)
+
+
+def _switch(_field: ArgumentField, text: str) -> bool:
+    word = text.lower()
+    if word in ("y", "yes", "on", "true", "1"):
+        return True
+    if word in ("", "n", "no", "off", "false", "0"):
+        return False
+    raise ValueError("Enter true or false.")
+
+
+def _choice(field: ArgumentField, text: str) -> Any:
+    for value, _label in field.choices:
+        if text_of_choice(value) == text:
+            return value
+    known = ", ".join(text_of_choice(value) for value, _label in field.choices[:10])
+    raise ValueError(f"There is no choice “{text[:40]}”; expected one of {known}.")
+
+
+def _date(_field: ArgumentField, text: str) -> date:
+    if not _DATE.fullmatch(text):
+        raise ValueError("Enter a date such as 2026-01-31.")
+    return _from_calendar(date.fromisoformat, text)
+
+
+def _time(_field: ArgumentField, text: str) -> time:
+    if not _TIME.fullmatch(text):
+        raise ValueError("Enter a time such as 14:30.")
+    return _from_calendar(time.fromisoformat, text)
+
+
+def _datetime(field: ArgumentField, text: str) -> datetime:
+    if not _DATETIME.fullmatch(text):
+        raise ValueError("Enter a date and a time such as 2026-01-31 14:30.")
+    moment = _from_calendar(datetime.fromisoformat, text)
+    if moment.tzinfo is None and not field.naive:
+        moment = moment.replace(tzinfo=UTC)
+    return moment
+
+
+def _from_calendar(read: Callable[[str], _Read], text: str) -> _Read:
+    try:
+        return read(text)
+    except ValueError:
+        raise ValueError(f"There is no {text}: check the day and the time.") from None
+
+
+def _duration(_field: ArgumentField, text: str) -> timedelta:
+    sentence = "Enter a duration such as 90 s, 1 h 30 min, 0:45 or PT90S."
+    sign, unsigned = (-1, text[1:].lstrip()) if text.startswith("-") else (1, text)
+    try:
+        if clock := _CLOCK.fullmatch(unsigned):
+            hours, minutes, seconds = clock.groups()
+            return sign * timedelta(
+                hours=int(hours), minutes=int(minutes), seconds=float(seconds or 0)
+            )
+        if unsigned[:1] in ("P", "p"):
+            return sign * _DURATION.validate_python(unsigned)
+        parts = _WITH_UNITS.findall(unsigned.lower())
+        if not parts or _WITH_UNITS.sub("", unsigned.lower()):
+            raise ValueError(sentence)
+        return sign * sum(
+            (timedelta(seconds=float(number) * _SECONDS[unit]) for number, unit in parts),
+            timedelta(),
+        )
+    except (ValueError, KeyError, ValidationError):
+        raise ValueError(sentence) from None
+    except OverflowError:
+        raise ValueError("This duration is too long.") from None
+
+
+def _json(_field: ArgumentField, text: str) -> Any:
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"This is no JSON: {error.msg[0].lower()}{error.msg[1:]},"
+            f" in line {error.lineno}, column {error.colno}."
+        ) from None
+    except RecursionError:
+        raise ValueError("This JSON is nested too deeply.") from None
+    except _NoConstant as error:
+        raise ValueError(f"JSON has no {error}.") from None
+    except ValueError:  # int() of more than 4300 digits
+        raise ValueError("This JSON holds a number that is too long.") from None
+    return _storable(value)
+
+
+class _NoConstant(ValueError):
+    """NaN, Infinity: Python's json reads them, databases don't."""
+
+
+def _no_constant(name: str) -> Any:
+    raise _NoConstant(name)
+
+
+def _storable(value: Any) -> Any:
+    """*value*, unless an escape in it stands for a character that databases refuse.
+
+    1e400 is written like a number, and read as infinite.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise ValueError("This JSON holds a number that is too large.") from None
+    if "\\u0000" in text or _is_broken(text):
+        raise ValueError("This JSON holds a character that can't be stored.")
+    return value
+
+
+def _is_broken(text: str) -> bool:
+    """Whether half of a surrogate pair stands alone, which no encoding can write."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _plain(_field: ArgumentField, text: str) -> str:
+    return text
+
+
+_PARSERS: Mapping[Kind, Callable[[ArgumentField, str], Any]] = {
+    "text": _plain,
+    "multiline": _plain,
+    "url": _plain,
+    "number": _number,
+    "integer": _integer,
+    "switch": _switch,
+    "choice": _choice,
+    "date": _date,
+    "time": _time,
+    "datetime": _datetime,
+    "duration": _duration,
+    "json": _json,
+}
+
+
+def _show_plain(_field: ArgumentField, value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _show_datetime(field: ArgumentField, value: Any) -> str:
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    seconds = "auto" if moment.second or moment.microsecond else "minutes"
+    return moment.isoformat(timespec=seconds)
+
+
+def _show_duration(_field: ArgumentField, value: Any) -> str:
+    length = _DURATION.validate_python(value)
+    sign, length = ("-", -length) if length < timedelta(0) else ("", length)
+    # Whole microseconds: a float would lose some of them in long durations.
+    left, parts = length, []
+    for unit, seconds in _UNITS:
+        count, left = divmod(left, timedelta(seconds=seconds))
+        parts += [f"{count} {unit}"] if count else []
+    if left or not parts:
+        whole = f"{left.seconds}.{left.microseconds:06d}".rstrip("0").rstrip(".")
+        parts.append(f"{whole} s")
+    return sign + " ".join(parts)
+
+
+def _show_json(_field: ArgumentField, value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _show_switch(_field: ArgumentField, value: Any) -> str:
+    return "y" if value is True else ""
+
+
+_SHOWN: Mapping[Kind, Callable[[ArgumentField, Any], str]] = {
+    "switch": _show_switch,
+    "choice": lambda _field, value: text_of_choice(value),
+    "datetime": _show_datetime,
+    "duration": _show_duration,
+    "json": _show_json,
+}

@@ -1,0 +1,19 @@
+"""When a task is due: pure arithmetic, with no database, Flask or Celery behind it."""
+
+from __future__ import annotations
+
+from .definition import Schedule, make_schedule
+from .invalid import InvalidSchedule
+from .kinds import ScheduleKind
+from .preview import Occurrence, preview
+from .words import in_words
+
+__all__ = [
+    "InvalidSchedule",
+    "Occurrence",
+    "Schedule",
+    "ScheduleKind",
+    "in_words",
+    "make_schedule",
+    "preview",
+]

@@ -1,0 +1,166 @@
+"""Cron expressions on a wall clock that never changes; ``cron_times`` puts them into zones.
+
+cronsim reads the expressions and says which days match (Debian's rules). Its own iterator
+isn't used: started in the second pass of a repeated hour it returns times before its start,
+and around changes of half an hour (Australia/Lord_Howe) it leaves out due times. It also
+takes ten times as long, which counts where a tick computes thousands.
+"""
+
+from __future__ import annotations
+
+import calendar
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+
+from cronsim import CronSim, CronSimError
+
+from .invalid import InvalidSchedule
+
+#: Characters; what the column holds.
+LONGEST = 200
+
+# Feb 29 on a given day of the week comes once in 28 years, and in 40 around 2100.
+_LONGEST_WAIT = timedelta(days=366 * 50)
+_DAY = timedelta(days=1)
+_ANY_TIME = datetime(2000, 1, 1)  # noqa: DTZ001 - cronsim asks for one, only to start from
+
+_FIELDS = {
+    "minute": ("minute", "0 to 59"),
+    "hour": ("hour", "0 to 23"),
+    "day-of-month": ("day of the month", "1 to 31, or L for the last one"),
+    "month": ("month", "1 to 12, or JAN to DEC"),
+    "day-of-week": ("day of the week", "0 to 7, or SUN to SAT, where 0 and 7 are Sunday"),
+}
+_NICKNAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+
+
+class CronExpression:
+    """Five fields, read.
+
+    Attributes:
+        by_real_time: Whether the minute or the hour begins with a star, so that the
+            expression goes by real time when clocks change (Debian's crontab(5)).
+    """
+
+    def __init__(self, text: str) -> None:
+        parsed = _parse(text)
+        self._parsed = parsed
+        #: The times of a matching day, in minutes since its midnight.
+        self._times = tuple(sorted(h * 60 + m for h in parsed.hours for m in parsed.minutes))
+        minute, hour = text.split()[:2]
+        self.by_real_time = minute.startswith("*") or hour.startswith("*")
+
+    def all_after(self, wall: datetime) -> Iterator[datetime]:
+        """The matching wall times after *wall*, until there is none for 50 years."""
+        index = bisect_right(self._times, wall.hour * 60 + wall.minute)
+        for day in self._days(wall.date(), _DAY):
+            if day > wall.date():
+                index = 0
+            for minute in self._times[index:]:
+                yield _at(day, minute)
+
+    def all_upto(self, wall: datetime) -> Iterator[datetime]:
+        """The matching wall times up to *wall*, backwards, until there is none for 50 years."""
+        count = bisect_right(self._times, wall.hour * 60 + wall.minute)
+        for day in self._days(wall.date(), -_DAY):
+            if day < wall.date():
+                count = len(self._times)
+            for minute in reversed(self._times[:count]):
+                yield _at(day, minute)
+
+    def matches(self, wall: datetime) -> bool:
+        """Whether *wall* is one of its times; the seconds aren't looked at."""
+        minute = wall.hour * 60 + wall.minute
+        index = bisect_left(self._times, minute)
+        return (
+            self._times[index : index + 1] == (minute,)
+            and wall.month in self._parsed.months
+            and self._parsed.match_day(wall.date())
+        )
+
+    def explain(self) -> str:
+        return self._parsed.explain()
+
+    def _days(self, day: date, step: timedelta) -> Iterator[date]:
+        """The matching days from *day* on, or backwards."""
+        parsed = self._parsed
+        last_match = day
+        # Years near the first and the last of the calendar end the search early.
+        while abs(day - last_match) < _LONGEST_WAIT and 1 < day.year < 9999:
+            if day.month not in parsed.months:
+                day = _next_month(day) if step > timedelta(0) else day.replace(day=1) - _DAY
+            else:
+                if parsed.match_day(day):
+                    last_match = day
+                    yield day
+                day += step
+
+
+@lru_cache(maxsize=4096)
+def parse_cron(text: str) -> CronExpression:
+    """The expression, read once.
+
+    Raises:
+        InvalidSchedule: If it can't be read, or names a day that never comes.
+    """
+    return CronExpression(text)
+
+
+def _at(day: date, minute: int) -> datetime:
+    return datetime.combine(day, time(*divmod(minute, 60)))
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def _parse(text: str) -> CronSim:
+    fields = text.split()
+    if text.strip().lower() in _NICKNAMES:
+        written_out = _NICKNAMES[text.strip().lower()]
+        raise _invalid(f"Names like {text.strip()} aren't known: write “{written_out}”.")
+    if len(fields) != 5:
+        raise _invalid(
+            "A cron expression has five fields: minute, hour, day of the month, month and day of"
+            f" the week; “{text[:LONGEST]}” has {len(fields)}."
+        )
+    if len(text) > LONGEST:
+        raise _invalid(f"A cron expression may have {LONGEST} characters; this has {len(text)}.")
+    try:
+        return CronSim(text, _ANY_TIME)
+    except CronSimError as error:
+        raise _invalid(_what_is_wrong(fields, str(error))) from error
+
+
+def _what_is_wrong(fields: list[str], said: str) -> str:
+    """A sentence for cronsim's "Bad day-of-month"."""
+    for position, (name, (words, expected)) in enumerate(_FIELDS.items()):
+        if said == f"Bad {name}" and not _is_readable(fields[position], position):
+            return f"“{fields[position]}” is no {words}: expected {expected}."
+    months = CronSim(f"0 0 * {fields[3]} *", _ANY_TIME).months
+    names = " or ".join(calendar.month_name[month] for month in sorted(months))
+    return f"There is no such date: day {fields[2]} never comes in {names}."
+
+
+def _is_readable(field: str, position: int) -> bool:
+    alone = ["*"] * 5
+    alone[position] = field
+    try:
+        CronSim(" ".join(alone), _ANY_TIME)
+    except CronSimError:
+        return False
+    return True
+
+
+def _invalid(message: str) -> InvalidSchedule:
+    return InvalidSchedule("cron", message)

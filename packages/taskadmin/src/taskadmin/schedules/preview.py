@@ -1,0 +1,85 @@
+"""The next due times, with a mark wherever clocks change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from .definition import Schedule
+from .words import duration_in_words
+from .zones import get_zone
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A due time.
+
+    Attributes:
+        at: UTC.
+        local: The same moment in the schedule's zone.
+        dst: What clocks have to do with it, in a short sentence; None if nothing.
+    """
+
+    at: datetime
+    local: datetime
+    dst: str | None = None
+
+
+def preview(
+    schedule: Schedule, now: datetime, *, n: int = 5, slot_interval_s: float
+) -> list[Occurrence]:
+    """The next *n* due times after *now*, or as many as there are.
+
+    Args:
+        now: An aware time.
+        slot_interval_s: Length of the common slot in seconds.
+
+    Raises:
+        InvalidSchedule: If the cron expression or the zone can't be read.
+    """
+    zone = get_zone(schedule.zone)
+    found: list[Occurrence] = []
+    previous = now.astimezone(zone)
+    due = schedule.next_after(now, slot_interval_s=slot_interval_s)
+    while due is not None and len(found) < n:
+        local = due.astimezone(zone)
+        found.append(Occurrence(due, local, _marks(schedule, previous, local)))
+        previous = local
+        due = schedule.next_after(due, slot_interval_s=slot_interval_s)
+    return found
+
+
+def _marks(schedule: Schedule, previous: datetime, local: datetime) -> str | None:
+    """What there is to say of this due time."""
+    marks = [_change(previous, local), _skipped(schedule, local), _repeated(local)]
+    return "; ".join(mark for mark in marks if mark) or None
+
+
+def _change(previous: datetime, local: datetime) -> str | None:
+    before, after = previous.utcoffset(), local.utcoffset()
+    assert before is not None and after is not None
+    if before == after:
+        return None
+    way = "forward" if after > before else "back"
+    return f"clocks go {way} {duration_in_words(abs(after - before))} before this one"
+
+
+def _skipped(schedule: Schedule, local: datetime) -> str | None:
+    skipped = schedule.moved_from(local.astimezone(UTC))
+    if skipped is None:
+        return None
+    if skipped.date() == local.date():
+        what = f"{skipped:%H:%M} doesn't exist on this day"
+    else:
+        what = f"{skipped:%Y-%m-%d %H:%M} doesn't exist"
+    return f"{what}, so it runs right after the change"
+
+
+def _repeated(local: datetime) -> str | None:
+    zone = local.tzinfo
+    first, second = local.replace(fold=0).utcoffset(), local.replace(fold=1).utcoffset()
+    assert zone is not None and first is not None and second is not None
+    if first - second <= timedelta(0):
+        return None
+    which = "second" if local.fold else "first"
+    return f"{local:%H:%M} comes twice on this day, this is the {which}"

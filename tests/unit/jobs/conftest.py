@@ -1,0 +1,12 @@
+"""Jobs that a test registers are gone after it."""
+
+from __future__ import annotations
+
+import pytest
+
+from taskadmin.jobs import registry
+
+
+@pytest.fixture(autouse=True)
+def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_jobs", dict(registry._jobs))
