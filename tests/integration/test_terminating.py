@@ -52,22 +52,9 @@ def send(session: Session, make_task: MakeTask, celery: Celery) -> Callable[...,
     """Queues a run of a job and sends it."""
 
     def send(**task: Any) -> int:
-        run_id = runs.queue(session, make_task(**task).id)
-        celery.tasks["taskadmin.run"].apply_async(
-            (run_id, runs.DUE.isoformat()), queue=RUNS_QUEUE, ignore_result=True
-        )
-        return run_id
+        return runs.send(celery, runs.queue(session, make_task(**task).id))
 
     return send
-
-
-def wait_until(session: Session, run_id: int, state: RunState) -> None:
-    def is_so() -> bool:
-        found = runs.row(session, run_id).state
-        session.rollback()
-        return found == state
-
-    wait_for(is_so, what=f"run {run_id} being {state}")
 
 
 def test_a_terminated_run_stays_cancelled_and_its_worker_goes_on(
@@ -76,7 +63,7 @@ def test_a_terminated_run_stays_cancelled_and_its_worker_goes_on(
     """Its process ends at once, which is no failure of the run; the next run gets another one."""
     processes.worker("runs", RUNS_QUEUE, "-c", "1")
     slow = send(job="sleep")
-    wait_until(session, slow, RunState.RUNNING)
+    runs.wait_until(session, slow, RunState.RUNNING)
     waiting = send()
 
     assert cancel_runs(session, [slow], actor=ADA, running=True).running == [slow]
@@ -84,7 +71,7 @@ def test_a_terminated_run_stays_cancelled_and_its_worker_goes_on(
     assert terminate_runs(celery, [slow], timeout_seconds=5) == {slow: TERMINATED}
     assert time.monotonic() - begun < 4, "it waits for no more answers than it needs"
 
-    wait_until(session, waiting, RunState.SUCCEEDED)
+    runs.wait_until(session, waiting, RunState.SUCCEEDED)
     assert time.monotonic() - begun < 20, "the next run has waited for the job's end"
 
     def ended() -> Process | None:
@@ -108,12 +95,12 @@ def test_a_job_that_does_not_end_is_killed(
     """After five seconds in which it ignored the signal."""
     processes.worker("runs", RUNS_QUEUE, "-c", "1")
     stubborn = send(job="sleep_on")
-    wait_until(session, stubborn, RunState.RUNNING)
+    runs.wait_until(session, stubborn, RunState.RUNNING)
     waiting = send()
     begun = time.monotonic()
     cancel_runs(session, [stubborn], actor=ADA, running=True)
     assert terminate_runs(celery, [stubborn], timeout_seconds=5) == {stubborn: TERMINATED}
-    wait_until(session, waiting, RunState.SUCCEEDED)
+    runs.wait_until(session, waiting, RunState.SUCCEEDED)
     assert 4 < time.monotonic() - begun < 25
 
 
@@ -123,7 +110,7 @@ def test_a_pool_of_threads_can_not(
     """The run stays cancelled, and its job ends when it ends."""
     processes.worker("runs", RUNS_QUEUE, "-P", "threads", "-c", "2")
     slow = send(job="sleep")
-    wait_until(session, slow, RunState.RUNNING)
+    runs.wait_until(session, slow, RunState.RUNNING)
     cancel_runs(session, [slow], actor=ADA, running=True)
     assert terminate_runs(celery, [slow, 999], timeout_seconds=2) == {
         slow: IMPOSSIBLE,

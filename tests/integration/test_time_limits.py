@@ -39,22 +39,9 @@ def send(session: Session, make_task: MakeTask, celery: Celery) -> Callable[...,
     """Queues a run of a job and sends it with time limits."""
 
     def send(job: str, **limits: float) -> int:
-        run_id = runs.queue(session, make_task(job=job).id)
-        celery.tasks["taskadmin.run"].apply_async(
-            (run_id, runs.DUE.isoformat()), queue=RUNS_QUEUE, ignore_result=True, **limits
-        )
-        return run_id
+        return runs.send(celery, runs.queue(session, make_task(job=job).id), **limits)
 
     return send
-
-
-def wait_until(session: Session, run_id: int, state: RunState) -> None:
-    def is_so() -> bool:
-        found = runs.row(session, run_id).state
-        session.rollback()
-        return found == state
-
-    wait_for(is_so, what=f"run {run_id} being {state}")
 
 
 @pytest.mark.parametrize("limits", [{"time_limit": 2}, {"time_limit": 60, "soft_time_limit": 2}])
@@ -67,13 +54,13 @@ def test_what_was_returned_in_time_outlasts_an_outage(
     """The job takes one of its two seconds; then its results can't be written for six."""
     processes.worker("runs", RUNS_QUEUE, "-c", "1")
     napping = send("nap", **limits)
-    wait_until(session, napping, RunState.RUNNING)
+    runs.wait_until(session, napping, RunState.RUNNING)
 
     session.execute(text("LOCK TABLE taskadmin_task_result IN ACCESS EXCLUSIVE MODE"))
     time.sleep(6)
     session.rollback()
 
-    wait_until(session, napping, RunState.SUCCEEDED)
+    runs.wait_until(session, napping, RunState.SUCCEEDED)
     run = runs.row(session, napping)
     assert (run.attempts, run.error_type, run.attempt_log) == (1, None, None)
     assert session.scalars(select(Process).where(Process.gone_at.is_not(None))).all() == []
@@ -88,7 +75,7 @@ def test_a_function_over_the_hard_limit_is_killed(
     send("sleep_on", time_limit=2)
     following = send("nap", time_limit=30)
 
-    wait_until(session, following, RunState.SUCCEEDED)
+    runs.wait_until(session, following, RunState.SUCCEEDED)
     gone = session.scalars(select(Process).where(Process.gone_at.is_not(None))).one()
     assert gone.ending == ProcessEnd.TIME_LIMIT
     assert gone.reason == "It took longer than the job's limit of 2 s."

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from fixture_types import AtOnce
 from taskadmin.accounts.passwords import verify_password
-from taskadmin.models import User
+from taskadmin.models import AuditEntry, User
 
 PASSWORD = "correct horse battery"
 
@@ -58,6 +58,19 @@ def test_registration_signs_in_and_gives_no_rights(session: Session, client: Fla
     assert (user.password_hash or "").startswith("$argon2id$")
     page = client.get("/taskadmin/profile").text
     assert "Your account has no rights yet." in page
+
+
+def test_a_registration_is_in_the_audit_trail(session: Session, client: FlaskClient) -> None:
+    """Once: the second attempt is refused and leaves nothing."""
+    register(client, "Ana")
+    client.delete_cookie("session")
+    register(client, "ana")
+
+    entry = session.scalars(select(AuditEntry)).one()
+    user = session.scalars(select(User)).one()
+    assert (entry.actor_id, entry.actor, entry.source) == (user.id, "Ana", "127.0.0.1")
+    assert (entry.action, entry.subject_kind, entry.subject_id) == ("registered", "user", user.id)
+    assert (entry.after or {})["is_superuser"] is False
 
 
 @pytest.mark.databases("sqlite")

@@ -82,6 +82,7 @@ def register() -> ResponseReturnValue:
                 state.session,
                 form.username.data or "",
                 password_hash=passwords.hash_password(form.password.data or ""),
+                registered_from=request.remote_addr or "unknown",
             )
         except UsernameTaken as error:
             form.username.errors = [str(error)]

@@ -14,11 +14,9 @@ from sqlalchemy.orm import Session
 from ..models import AuditEntry, Task, TaskResult, User
 from .clock import database_now
 
-#: What an entry shows in the place of an argument that is a secret.
-MASK = "••••••"
 #: What is done to tasks, runs and users, as a verb.
 ACTIONS = (
-    *("created", "changed", "cloned", "paused", "resumed", "deleted"),
+    *("registered", "created", "changed", "cloned", "paused", "resumed", "deleted"),
     *("started", "retried", "cancelled"),
 )
 #: Longest text of one value in ``before`` and ``after``, in characters.

@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ..jobs import Job
+from ..jobs.masking import DOTS
 from ..models import MASKED, Launch, LaunchKind, LaunchState, Overlap, RunState, Task, TaskSchedule
-from .audit import MASK, Actor, Change, record_many, subject_of
+from .audit import Actor, Change, record_many, subject_of
 from .clock import now
 from .launches import OWNERSHIP
 from .overlap import Placement, lock_schedules, note_occupancy, occupancies
@@ -209,4 +210,4 @@ def _wanted(
 
 
 def _shown(arguments: Mapping[str, Any], masked: Collection[str]) -> dict[str, Any]:
-    return {name: MASK if name in masked else value for name, value in arguments.items()}
+    return {name: DOTS if name in masked else value for name, value in arguments.items()}

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.exc import StaleDataError
 
 from ..errors import EditConflict
+from ..jobs.masking import DOTS
 from ..models import GENERATE_RANDOM_NUMBER, MASKED, RunState, Task, TaskPause, TaskResult
 from ..models.base import utc_now
-from .audit import MASK, Actor, Change, difference, record, record_many, subject_of
+from .audit import Actor, Change, difference, record, record_many, subject_of
 from .clock import now
 from .schedules import DEFINITION, ScheduleInput, find_schedule, input_of, put_schedule
 from .transaction import ledger_transaction
@@ -224,7 +225,7 @@ def definition(task: Task, schedule: ScheduleInput | None) -> dict[str, Any]:
         "job": task.job,
         "enabled": task.enabled,
         **{
-            f"arguments.{name}": MASK if name in task.masked else value
+            f"arguments.{name}": DOTS if name in task.masked else value
             for name, value in task.arguments.items()
         },
         "kind": wanted.kind,

@@ -34,11 +34,14 @@ def create_user(
     is_superuser: bool = False,
     can_review_tasks: bool = False,
     actor: Actor | None = None,
+    registered_from: str | None = None,
 ) -> User:
     """Add and commit a user.
 
     Args:
         actor: Who gets the entry in the audit trail; without one there is none.
+        registered_from: Where people come from who make the account themselves: they get
+            the entry.
 
     Raises:
         InvalidUsername: If the name can't be used.
@@ -51,6 +54,7 @@ def create_user(
         is_superuser=is_superuser,
         can_review_tasks=can_review_tasks,
         actor=actor,
+        registered_from=registered_from,
     )
 
 
@@ -62,6 +66,7 @@ def _add(
     is_superuser: bool,
     can_review_tasks: bool,
     actor: Actor | None = None,
+    registered_from: str | None = None,
 ) -> User:
     user = User(
         username=name.shown,
@@ -75,6 +80,10 @@ def _add(
         if actor is not None:
             session.flush()
             record(session, actor, "created", subject_of(user), after=_roles(user))
+        elif registered_from is not None:
+            session.flush()
+            themselves = Actor(user.id, user.username, registered_from)
+            record(session, themselves, "registered", subject_of(user), after=_roles(user))
         session.commit()
     except IntegrityError as error:
         session.rollback()
