@@ -301,7 +301,8 @@ def test_a_celery_task_of_the_host_becomes_a_job(bind: bool, retried: bool) -> N
             """Add two numbers."""
             return "shop.add", a + b
 
-    celery_task = app.task(name="shop.add", bind=bind, **options)(add)
+    # Not shared: every application made after it would get it too.
+    celery_task = app.task(name="shop.add", bind=bind, shared=False, **options)(add)
     assert job(celery_task) is celery_task
     one = get_job("shop.add")
     assert one.description == "Add two numbers."
