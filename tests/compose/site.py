@@ -48,12 +48,13 @@ class Site:
 
     def create_task(self, name: str, lower_limit: float, upper_limit: float) -> None:
         """Fill in the form for a new task."""
-        self.submit(
-            "/taskadmin/tasks/new/",
+        page = self.submit(
+            "/taskadmin/tasks/new/?job=generate_random_number",
             name=name,
             lower_limit=str(lower_limit),
             upper_limit=str(upper_limit),
         )
+        assert 'class="error"' not in page, text_of(page)
 
     def run_now(self, task_id: int) -> None:
         """Press the button on the task's page."""
@@ -77,6 +78,7 @@ class _Form(HTMLParser):
         self._button = button
         self._buttons: set[tuple[str, str]] = set()
         self._found = False
+        self._select = ""
         self.feed(page)
         assert self._found, f"no form with {wanted} and {button} in {text_of(page)[:500]}"
 
@@ -88,7 +90,13 @@ class _Form(HTMLParser):
             self.action, self.values, self._buttons = given.get("action", ""), {}, set()
         elif tag == "button":
             self._buttons.add((given.get("name", ""), given.get("value", "")))
-        elif tag in {"input", "select", "textarea"} and "name" in given:
+        elif tag == "select":
+            self._select = given.get("name", "")
+        elif tag == "option":
+            # A browser sends the first one if none is marked.
+            if self._select and (self._select not in self.values or "selected" in given):
+                self.values[self._select] = given.get("value", "")
+        elif tag in {"input", "textarea"} and "name" in given:
             kind = given.get("type", "text")
             if kind in {"submit", "button"}:
                 return
