@@ -11,7 +11,7 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import InstanceState
 
 #: Record attributes that say what a line is about; ``launch_id``, ``task_id`` and ``run_id``
-#: are given by the library as ``extra``.
+#: are given by the library as ``extra``, as is ``user`` where it says what a person did.
 CONTEXT = (
     "request_id",
     "user",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 from uuid import uuid4
@@ -65,6 +66,20 @@ def test_flask_admins_own_delete_address_works(
     superuser.post("/taskadmin/tasks/delete/", data={"id": str(task.id)})
     session.expire_all()
     assert find_task(session, task.id) is None
+
+
+def test_the_log_says_who_did_it(
+    superuser: FlaskClient, make_task: MakeTask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By name, as a value of its own: the commit before has expired the person's row."""
+    task = make_task()
+    caplog.set_level(logging.INFO, "taskadmin.admin")
+
+    act(superuser, "run_now", task.id)
+
+    (record,) = [one for one in caplog.records if one.getMessage() == "chief started 1 runs"]
+    assert record.__dict__["user"] == "chief"
+    assert record.__dict__["launch_id"] == 1
 
 
 def test_run_now_queues_and_sends_a_run_for_each_selected_task(

@@ -138,7 +138,7 @@ def cancel(state: State, run_ids: Sequence[int], *, terminate: bool = False) -> 
     if not number:
         states = "queued or running" if terminate else "queued"
         return Outcome(f"Nothing was cancelled: none of these runs is {states}.", "danger")
-    log.info("%s cancelled %d runs", actor.name, number)
+    log.info("%s cancelled %d runs", actor.name, number, extra={"user": actor.name})
     sentence = f"{runs_in_words(number)} {'is' if number == 1 else 'are'} cancelled"
     left = len(run_ids) - number
     if left:
