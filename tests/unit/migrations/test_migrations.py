@@ -25,6 +25,7 @@ from taskadmin.migrations.extension import _migrating
 
 #: What came after the first four revisions.
 LATER = {
+    "taskadmin_minute_count",
     "taskadmin_audit",
     "taskadmin_pause",
     "taskadmin_process",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,18 +17,21 @@ from taskadmin.jobs import all_jobs
 from taskadmin.models import (
     Launch,
     LaunchKind,
+    LaunchState,
     Overlap,
     ProcessKind,
+    RunProgress,
     RunState,
     Task,
     TaskResult,
     TaskSchedule,
 )
-from taskadmin.store import audit, executions, processes, tasks
+from taskadmin.store import audit, executions, launches, processes, tasks
 from taskadmin.store.audit import Actor, Filter
 from taskadmin.store.by_hand import ManualLaunch
+from taskadmin.store.matching_runs import Matching, matching_runs
 from taskadmin.store.processes import Identity
-from taskadmin.store.run_actions import Matching, cancel_runs, matching_runs, retry_runs
+from taskadmin.store.run_actions import cancel_runs, discard_runs, retry_runs
 
 ADA = Actor(None, "ada", "192.0.2.1")
 WORKER = Identity(ProcessKind.WORKER, "w1@host", "host", 1)
@@ -46,10 +50,11 @@ def retry(session: Session, *ids: int, key: UUID | None = None) -> ManualLaunch:
 
 def finish(session: Session, run_id: int, state: RunState = RunState.FAILED) -> int:
     """Make a run final."""
+    error_type = "Boom" if state == RunState.FAILED else None
     session.execute(
         update(TaskResult)
         .where(TaskResult.id == run_id)
-        .values(state=state, reason="Because.", finished_at=DUE)
+        .values(state=state, reason="Because.", finished_at=DUE, error_type=error_type)
     )
     session.commit()
     return run_id
@@ -61,7 +66,7 @@ def retries(session: Session) -> list[TaskResult]:
     return list(session.scalars(query.order_by(TaskResult.id)))
 
 
-def trail(session: Session) -> list[tuple[object, ...]]:
+def trail(session: Session) -> list[tuple[Any, ...]]:
     found = audit.page(session, Filter(), limit=100)
     return [(entry.action, entry.subject, entry.before, entry.after) for entry in found]
 
@@ -249,5 +254,147 @@ def test_too_many_matches_are_refused(session: Session, run_id: int) -> None:
     """Before anything is done."""
     queue(session, row(session, run_id).task_id, DUE + timedelta(hours=1))
     assert list(matching_runs(session, Matching(), most=2)) == [[1, 2]]
-    with pytest.raises(TooManyRuns, match="More than 1 runs match; nothing was done"):
+    with pytest.raises(TooManyRuns, match="More than 1 run matches; nothing was done"):
         next(matching_runs(session, Matching(), most=1))
+
+
+def launch(session: Session, **columns: Any) -> int:
+    """A launch of a slot of its own; returns its id."""
+    slot = DUE + timedelta(days=len(session.scalars(select(Launch.id)).all()))
+    made = Launch(kind=LaunchKind.SLOT, slot=slot, opened_at=DUE, **columns)
+    session.add(made)
+    session.commit()
+    return made.id
+
+
+def moved(session: Session, run_id: int, launch_id: int) -> int:
+    """Give a run to another launch."""
+    session.execute(update(TaskResult).where(TaskResult.id == run_id).values(launch_id=launch_id))
+    session.commit()
+    return run_id
+
+
+def left(session: Session) -> list[int]:
+    return list(session.scalars(select(TaskResult.id).order_by(TaskResult.id)))
+
+
+def test_failed_runs_are_deleted_with_what_belongs_to_them(session: Session, run_id: int) -> None:
+    """One entry for each job and exception says how many, and which."""
+    task_id = row(session, run_id).task_id
+    ids = [run_id, *(queue(session, task_id, DUE + timedelta(hours=n)) for n in range(1, 4))]
+    for found in ids:
+        finish(session, found)
+    session.execute(update(TaskResult).where(TaskResult.id == ids[1]).values(error_type="Other"))
+    session.add(RunProgress(result_id=run_id, lines=[], updated_at=DUE))
+    session.commit()
+    assert discard_runs(session, [*ids, 999], actor=ADA) == (ids, 0)
+    assert left(session) == []
+    assert session.scalars(select(RunProgress.result_id)).all() == []
+    told = {"job": "generate_random_number", "error_type": "Boom", "runs": 3}
+    other = {"job": "generate_random_number", "error_type": "Other", "runs": 1}
+    assert trail(session) == [
+        (
+            *("discarded", "1 failed run of generate_random_number: Other"),
+            *(other | {"first": ids[1], "last": ids[1]}, None),
+        ),
+        (
+            *("discarded", "3 failed runs of generate_random_number: Boom"),
+            *(told | {"first": ids[0], "last": ids[3]}, None),
+        ),
+    ]
+
+
+@pytest.mark.parametrize("state", [state for state in RunState if state != RunState.FAILED])
+def test_what_is_not_failed_is_never_deleted(
+    session: Session, run_id: int, state: RunState
+) -> None:
+    """Whatever is asked for."""
+    if state == RunState.RUNNING:
+        executions.claim(
+            session,
+            run_id,
+            DUE,
+            token=uuid4(),
+            process_id=processes.register(session, WORKER),
+            worker="w1@host",
+        )
+    elif state != RunState.QUEUED:
+        finish(session, run_id, state)
+    assert discard_runs(session, [run_id], actor=ADA) == ([], 0)
+    assert left(session) == [run_id]
+    assert trail(session) == []
+
+
+def test_runs_are_deleted_only_once_their_launch_is_sent(session: Session, run_id: int) -> None:
+    """Closed, or published and sent beyond the run; otherwise it waits."""
+    task_id = row(session, run_id).task_id
+    ids = [run_id, *(queue(session, task_id, DUE + timedelta(hours=n)) for n in range(1, 4))]
+    for found in ids:
+        finish(session, found)
+    opening, beyond, before, closed = ids
+    published = {"state": LaunchState.PUBLISHED, "published_at": DUE}
+    moved(session, opening, launch(session, state=LaunchState.OPENING, published_id=99))
+    moved(session, beyond, launch(session, **published, published_id=beyond))
+    moved(session, before, launch(session, **published, published_id=before - 1))
+    moved(session, closed, launch(session, state=LaunchState.CLOSED, closed_at=DUE))
+    assert discard_runs(session, ids, actor=ADA) == ([beyond, closed], 2)
+    assert left(session) == [opening, before]
+
+
+def test_a_deleted_run_of_a_slot_is_never_launched_again(
+    session: Session, make_task: MakeTask
+) -> None:
+    """Its launch's row keeps the slot, also when the launcher looks at the same slot again."""
+    make_task()
+    owner = uuid4()
+    slot = launches.open_slot(session, 1e9)
+    assert slot is not None
+    launches.take(session, slot, owner)
+    while launches.queue_page(session, slot, owner, page_size=9, jobs=all_jobs()).more:
+        pass
+    [run_id] = left(session)
+    launches.mark_sent(session, slot, owner, run_id)
+    launches.finish_launch(session, slot, owner)
+    finish(session, run_id)
+    assert discard_runs(session, [run_id], actor=ADA).run_ids == [run_id]
+    assert launches.open_slot(session, 1e9) is None
+    assert launches.close_finished(session) == 1
+    assert launches.open_slot(session, 1e9) is None
+    assert left(session) == []
+
+
+def test_an_overlap_does_not_wait_for_a_deleted_run(session: Session, run_id: int) -> None:
+    """The next one goes ahead."""
+    task_id = row(session, run_id).task_id
+    schedule = TaskSchedule(task_id=task_id, kind="slot", overlap=Overlap.SKIP)
+    schedule.current_run_id = finish(session, run_id)
+    session.add(schedule)
+    session.commit()
+    later = finish(session, queue(session, task_id, DUE + timedelta(hours=1)))
+    discard_runs(session, [run_id], actor=ADA)
+    assert retry(session, later).runs == 1
+
+
+def test_runs_of_deleted_tasks_are_left_to_the_pruner(session: Session, run_id: int) -> None:
+    """Nobody sees them."""
+    finish(session, run_id)
+    tasks.delete_tasks(session, [row(session, run_id).task_id])
+    assert discard_runs(session, [run_id], actor=ADA) == ([], 0)
+
+
+def test_two_people_delete_at_once(
+    engine: Engine, session: Session, run_id: int, at_once: AtOnce
+) -> None:
+    """Each run is deleted, and told of, once."""
+    task_id = row(session, run_id).task_id
+    ids = [run_id, *(queue(session, task_id, DUE + timedelta(hours=n)) for n in range(1, 6))]
+    for found in ids:
+        finish(session, found)
+
+    def discard(order: int) -> int:
+        with Session(engine) as own:
+            return len(discard_runs(own, ids[::order], actor=ADA).run_ids)
+
+    done = at_once(lambda: discard(1), lambda: discard(-1), lambda: discard(1))
+    assert sum(done) == len(ids)
+    assert sum(before["runs"] for _, _, before, _ in trail(session)) == len(ids)

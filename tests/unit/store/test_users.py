@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from fixture_types import AtOnce, CountQueries, MakeTask, MakeUser
+from fixture_types import AtOnce, CountQueries, MakeUser
 from taskadmin.errors import InvalidUsername, LastSuperuser, UsernameTaken
 from taskadmin.models import User
-from taskadmin.store import users
-from taskadmin.store.users import ReviewRow
+from taskadmin.store import audit, users
+from taskadmin.store.audit import Actor, Filter
 
 
 def test_a_new_user_has_no_rights(session: Session) -> None:
@@ -197,44 +197,59 @@ def test_first_sight_in_two_requests_at_once_makes_one_row(engine: Engine, at_on
     assert isinstance(results[0], int)
 
 
-def test_review_counts_the_tasks_of_everybody_in_one_query(
-    session: Session,
-    make_user: MakeUser,
-    make_task: MakeTask,
-    count_queries: CountQueries,
+def test_a_new_password_is_in_the_trail_without_it(session: Session, make_user: MakeUser) -> None:
+    """Who set whose; neither the password nor its hash, before or after."""
+    user = make_user("ada")
+    chief = Actor(7, "chief", "192.0.2.1")
+    users.set_password_hash(session, user, "$argon2id$one", actor=chief)
+    users.set_password_hash(session, user, "$argon2id$two", actor=chief)
+    newest, oldest = audit.page(session, Filter(), limit=9)
+    assert (newest.actor, newest.action, newest.subject) == ("chief", "changed", "ada")
+    assert (oldest.before, oldest.after) == ({"password": None}, {"password": "••••••"})
+    assert (newest.before, newest.after) == ({"password": "••••••"}, {"password": "••••••"})
+
+
+def test_the_hosts_word_counts_also_about_the_last_superuser(session: Session) -> None:
+    """Nobody keeps rights that the host has withdrawn; it gives them back as it took them."""
+    users.mirror_user(session, "ada", is_superuser=True, can_review_tasks=False)
+    user = users.mirror_user(session, "ada", is_superuser=False, can_review_tasks=False)
+    assert not user.may_manage
+    users.mirror_user(session, "ada", is_superuser=True, can_review_tasks=False)
+    assert user.may_manage
+
+
+def test_the_last_superuser_of_the_host_can_not_be_deactivated(session: Session) -> None:
+    """Being active is taskadmin's to say, so nobody else could undo it."""
+    user = users.mirror_user(session, "ada", is_superuser=True, can_review_tasks=False)
+    with pytest.raises(LastSuperuser):
+        users.set_roles(
+            session, user.id, is_active=False, is_superuser=True, can_review_tasks=False
+        )
+    session.expire_all()
+    assert user.may_manage
+
+
+def test_preferences_are_kept_and_taken_back(session: Session, make_user: MakeUser) -> None:
+    """None leaves it to the browser again."""
+    user = make_user("ada")
+    users.set_preferences(session, user, language="pt_BR", zone="America/Sao_Paulo")
+    session.expire_all()
+    assert (user.language, user.zone) == ("pt_BR", "America/Sao_Paulo")
+    users.set_preferences(session, user, language=None, zone=None)
+    session.expire_all()
+    assert (user.language, user.zone) == (None, None)
+
+
+def test_people_are_counted_by_conditions_in_one_query(
+    session: Session, make_user: MakeUser, count_queries: CountQueries
 ) -> None:
-    """People without any task are there too, disabled tasks count, and inactive people stay."""
-    ada, bob = make_user("ada"), make_user("Bob", is_active=False)
+    """Under their names, and all of them under none."""
+    make_user("ada", is_superuser=True)
+    make_user("bob", is_active=False)
     make_user("cy")
-    for _ in range(2):
-        make_task(ada)
-    make_task(bob, enabled=False)
     with count_queries() as statements:
-        rows = users.review_rows(session)
-    assert rows == [
-        ReviewRow(1, "ada", True, 2),
-        ReviewRow(2, "Bob", False, 1),
-        ReviewRow(3, "cy", True, 0),
-    ]
+        counts = users.count_users(
+            session, {"chiefs": User.is_superuser.is_(True), "gone": User.is_active.is_(False)}
+        )
+    assert counts == {"": 3, "chiefs": 1, "gone": 1}
     assert len(statements) == 1
-
-
-def test_review_is_sorted_and_paged_by_the_database(
-    session: Session, make_user: MakeUser, make_task: MakeTask
-) -> None:
-    """By amount of tasks, the most first; equal amounts in order of ids."""
-    for name, amount in (("ada", 1), ("bob", 3), ("cy", 0), ("dan", 1)):
-        author = make_user(name)
-        for _ in range(amount):
-            make_task(author)
-    rows = users.review_rows(session, order_by="tasks", descending=True, limit=2, offset=1)
-    assert [(row.username, row.tasks) for row in rows] == [("ada", 1), ("dan", 1)]
-
-
-def test_review_sorts_names_without_regard_to_case(session: Session, make_user: MakeUser) -> None:
-    """As people look for them."""
-    for name in ("bob", "Ada", "Cy"):
-        make_user(name)
-    assert [row.username for row in users.review_rows(session)] == ["Ada", "bob", "Cy"]
-    backwards = users.review_rows(session, descending=True)
-    assert [row.username for row in backwards] == ["Cy", "bob", "Ada"]

@@ -5,6 +5,7 @@ from .base import PREFIX, Base, UtcDateTime
 from .extension import Models
 from .launch import Launch, LaunchKind, LaunchState
 from .ledger_state import LedgerState
+from .minute_count import MinuteCount
 from .pause import TaskPause
 from .process import Process, ProcessEnd, ProcessKind
 from .progress import RunProgress
@@ -23,6 +24,7 @@ __all__ = [
     "LaunchKind",
     "LaunchState",
     "LedgerState",
+    "MinuteCount",
     "MissedRuns",
     "Models",
     "Overlap",

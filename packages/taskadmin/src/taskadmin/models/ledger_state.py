@@ -29,6 +29,8 @@ class LedgerState(Base):
     pruned_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: Where the search for tasks with too many results goes on.
     pruned_task_id: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    #: Minutes before this one are counted in ``MinuteCount``.
+    counted_upto: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     # What was done since the tables were made; each only grows.
     #: Launches that another launcher went on with.

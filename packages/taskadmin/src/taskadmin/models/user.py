@@ -38,6 +38,10 @@ class User(Base):
     #: Part of what the session cookie holds; a new value ends every session of this person.
     session_nonce: Mapped[str] = mapped_column(String(64), default=new_session_nonce)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    #: Locale of the pages, one of ``i18n.LANGUAGES``; None: what the browser asks for.
+    language: Mapped[str | None] = mapped_column(String(16))
+    #: IANA name of the zone that times are shown in; None: the browser's.
+    zone: Mapped[str | None] = mapped_column(String(64))
 
     # Flask-Login's protocol, spelt out so that the models don't import Flask.
     @property

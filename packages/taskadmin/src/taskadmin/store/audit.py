@@ -17,7 +17,7 @@ from .clock import database_now
 #: What is done to tasks, runs and users, as a verb.
 ACTIONS = (
     *("registered", "created", "changed", "cloned", "paused", "resumed", "deleted"),
-    *("started", "retried", "cancelled"),
+    *("started", "retried", "cancelled", "discarded"),
 )
 #: Longest text of one value in ``before`` and ``after``, in characters.
 _VALUE = 2_000

@@ -19,7 +19,7 @@ from .audit import Actor, Change, record_many, subject_of
 from .clock import now
 from .launches import OWNERSHIP
 from .overlap import Placement, lock_schedules, note_occupancy, occupancies
-from .results import WrittenRun, new_run, why_not, write_runs
+from .results import WrittenRun, new_run, why_skipped, write_runs
 from .transaction import ledger_transaction
 
 
@@ -203,7 +203,7 @@ def _wanted(
     task: Task, job: Job | None, arguments: Mapping[str, Any] | None, masked: Collection[str]
 ) -> Wanted:
     if arguments is None or job is None:
-        return Wanted(task, job, why_not(task, job))
+        return Wanted(task, job, why_skipped(task, job))
     marks = {MASKED: sorted(masked)} if masked else {}
     parameters = {**arguments, "author_id": task.created_by, **marks}
     return Wanted(task, job, columns={"task_params": parameters})

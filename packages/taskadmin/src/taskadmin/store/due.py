@@ -22,10 +22,11 @@ from sqlalchemy.orm import Session
 from ..jobs import Job
 from ..models import Launch, LaunchKind, LaunchState, MissedRuns, RunState, Task, TaskSchedule
 from ..schedules import Schedule
+from ..texts import untranslated
 from .clock import now
 from .overlap import Occupancy, note_occupancy, occupancies
 from .pause_reasons import reasons_of_pauses
-from .results import WrittenRun, new_run, why_not, write_runs
+from .results import WrittenRun, new_run, why_skipped, write_runs
 from .schedules import schedule_of
 from .transaction import ledger_transaction
 
@@ -209,15 +210,16 @@ class _Work:
         assert row.next_due is not None
         job = self._jobs.get(task.job)
         try:
-            made = plan(
-                schedule_of(row),
-                row.next_due,
-                moment=self._moment,
-                since=self._since,
-                missed_runs=MissedRuns(row.missed_runs),
-                grace=timedelta(seconds=row.grace_s),
-                slot_interval_s=self._slot_interval_s,
-            )
+            with untranslated():  # what is wrong is stored
+                made = plan(
+                    schedule_of(row),
+                    row.next_due,
+                    moment=self._moment,
+                    since=self._since,
+                    missed_runs=MissedRuns(row.missed_runs),
+                    grace=timedelta(seconds=row.grace_s),
+                    slot_interval_s=self._slot_interval_s,
+                )
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
             reason = f"Its schedule can't be kept: {error}"
             row.error, row.next_due = reason[:500], None
@@ -226,7 +228,7 @@ class _Work:
         if made.gap is not None:
             self._add_gap(task, job, made.gap)
             row.last_due = _later(row.last_due, made.gap.last)
-        stop = self._paused.get(task.id) or why_not(task, job)
+        stop = self._paused.get(task.id) or why_skipped(task, job)
         occupancy = self._occupied[task.id]
         for due in made.due:
             if row.max_runs is not None and row.runs >= row.max_runs:

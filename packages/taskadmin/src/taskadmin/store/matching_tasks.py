@@ -1,36 +1,174 @@
-"""Tasks that match a filter: what a list shows, and what "all that match" means."""
+"""Tasks that match a filter: what a list shows and exports, and what "all that match" means."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select
+from sqlalchemy.orm import Session, joinedload
 
-from ..errors import TooManyTasks
-from ..models import Task
+from ..errors import InvalidUsername, TooManyTasks
+from ..models import GENERATE_RANDOM_NUMBER, MASKED, RunState, Task, TaskResult, TaskSchedule, User
+from ..texts import gettext, number
+from .json_values import forms_of, number_in, value_of
+from .usernames import normalize_host_username
 
-#: Most tasks that "all that match" may mean.
+#: Most tasks that "all that match" may mean, and that are counted for a tab.
 MOST = 10_000
+#: Failed runs among which tasks are found that are failing, the newest ones.
+FAILURES = 10_000
+#: Own schedules whose due time is over for longer are late: nothing launches them.
+LATE_AFTER = timedelta(seconds=60)
+
+_LIMITS = {"lower_limit": Task.lower_limit, "upper_limit": Task.upper_limit}
+
+
+class TaskState(StrEnum):
+    """How it stands with a task; several may be true of one."""
+
+    #: The launcher starts it when it is due.
+    ACTIVE = "active"
+    PAUSED = "paused"
+    #: Its last finished run failed.
+    FAILING = "failing"
+    #: By its own schedule it has been due for more than ``LATE_AFTER``.
+    LATE = "late"
+    #: No job of its name is registered.
+    ORPHANED = "orphaned"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskArgument:
+    """An argument that a task has to have."""
+
+    name: str
+    #: As people write it: numbers in whatever form.
+    value: str
+    #: Jobs that let nobody see it: their tasks never match, or one could guess.
+    secret_of: frozenset[str] = frozenset()
+
+    def condition(self) -> ColumnElement[bool]:
+        """For a WHERE clause."""
+        masked = func.coalesce(value_of(Task.params, MASKED), "")
+        names = {json.dumps(self.name), json.dumps(self.name, ensure_ascii=False)}
+        given = [
+            Task.job != GENERATE_RANDOM_NUMBER,
+            value_of(Task.params, self.name).in_(sorted(forms_of(self.value))),
+            *(not_(masked.contains(name, autoescape=True)) for name in sorted(names)),
+        ]
+        if self.secret_of:
+            given.append(Task.job.not_in(sorted(self.secret_of)))
+        limit, wanted = _LIMITS.get(self.name), number_in(self.value)
+        if limit is None or wanted is None:
+            return and_(*given)
+        return or_(limit == wanted, and_(*given))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchingTasks:
-    """Which tasks; what is None doesn't matter."""
+    """Which tasks; what is None or empty doesn't matter."""
 
-    #: Words that are all parts of the name, in whatever case.
-    text: str | None = None
-    #: False for those that are paused.
-    enabled: bool | None = None
+    #: All of them are parts of the name, in whatever case.
+    words: Sequence[str] = ()
+    #: All of them are true of the task.
+    states: Collection[TaskState] = ()
+    job: str | None = None
+    #: The job is one of them.
+    jobs: Collection[str] | None = None
+    #: Username of the author, in whatever case.
+    author: str | None = None
+    arguments: Sequence[TaskArgument] = ()
+    #: Whether no task can be meant.
+    nothing: bool = False
+    #: What the states are judged by: the jobs that are registered, and the database's time.
+    known_jobs: Collection[str] = ()
+    moment: datetime | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """For a WHERE clause."""
-        found = [Task.deleted_at.is_(None)]
-        if self.enabled is not None:
-            found.append(Task.enabled.is_(self.enabled))
-        words = (self.text or "").replace("\0", "").split()
-        return found + [Task.name.icontains(word, autoescape=True) for word in words]
+        found: list[ColumnElement[bool]] = [Task.deleted_at.is_(None)]
+        if self.job is not None:
+            found.append(Task.job == self.job)
+        if self.jobs is not None:
+            found.append(Task.job.in_(sorted(self.jobs)))
+        if self.author is not None:
+            found.append(_is_by(self.author))
+        found += [Task.name.icontains(word, autoescape=True) for word in self.words]
+        found += [argument.condition() for argument in self.arguments]
+        found += [self._is(state) for state in sorted(set(self.states))]
+        if self.nothing:
+            found.append(false())
+        return found
+
+    def _is(self, state: TaskState) -> ColumnElement[bool]:
+        match state:
+            case TaskState.ACTIVE:
+                return Task.enabled.is_(True)
+            case TaskState.PAUSED:
+                return Task.enabled.is_(False)
+            case TaskState.FAILING:
+                return Task.id.in_(_failing())
+            case TaskState.LATE:
+                assert self.moment is not None, "whoever asks for late tasks says what time it is"
+                late = select(TaskSchedule.task_id).where(
+                    TaskSchedule.next_due.is_not(None),  # as the index has it
+                    TaskSchedule.next_due < self.moment - LATE_AFTER,
+                )
+                return and_(Task.enabled.is_(True), Task.id.in_(late))
+            case TaskState.ORPHANED:
+                return Task.job.not_in(sorted(self.known_jobs))
+
+
+def _failing() -> Any:
+    """Ids of tasks whose last finished run failed, as far as it is among the newest failures."""
+    newest = (
+        select(TaskResult.task_id)
+        .where(TaskResult.error_type.is_not(None))  # the index that isn't large
+        .order_by(TaskResult.id.desc())
+        .limit(FAILURES)
+        .subquery()
+    )
+    failed = select(newest.c.task_id).distinct().subquery()
+    # A subquery for each of these tasks reads a row or two of an index; as a join it may well
+    # become a scan of all results.
+    last = (
+        select(TaskResult.state)
+        .where(TaskResult.task_id == failed.c.task_id, TaskResult.finished_at.is_not(None))
+        .order_by(TaskResult.due_at.desc())
+        .limit(1)
+        .correlate(failed)
+        .scalar_subquery()
+    )
+    return select(failed.c.task_id).where(last == RunState.FAILED)
+
+
+def _is_by(username: str) -> ColumnElement[bool]:
+    try:
+        key = normalize_host_username(username).key
+    except InvalidUsername:
+        return false()
+    return Task.created_by.in_(select(User.id).where(User.username_key == key))
+
+
+def count_by_state(
+    session: Session, which: MatchingTasks, *, most: int = MOST
+) -> Mapping[TaskState | None, int]:
+    """How many tasks match in each state, and in all (None), by one query.
+
+    Each is counted up to *most*; one more stands for any number.
+    """
+    filters: dict[TaskState | None, MatchingTasks] = {None: which}
+    filters |= {state: replace(which, states={*which.states, state}) for state in TaskState}
+    columns = []
+    for one in filters.values():
+        ids = select(Task.id).where(*one.conditions()).limit(most + 1).subquery()
+        columns.append(select(func.count()).select_from(ids).scalar_subquery())
+    return dict(zip(filters, session.execute(select(*columns)).one(), strict=True))
 
 
 def matching_tasks(session: Session, which: MatchingTasks, *, most: int = MOST) -> Sequence[int]:
@@ -44,6 +182,34 @@ def matching_tasks(session: Session, which: MatchingTasks, *, most: int = MOST) 
     session.rollback()
     if len(ids) > most:
         raise TooManyTasks(
-            f"More than {most:,} tasks match; nothing was done. Narrow the filter, by name or by state."
+            gettext(
+                "More than %(most)s tasks match; nothing was done."
+                " Narrow the filter, by name or by state.",
+                most=number(most),
+            )
         )
     return ids
+
+
+def tasks_in_batches(
+    session: Session, which: MatchingTasks, *, batch: int = 500
+) -> Iterator[Sequence[Task]]:
+    """All tasks that match, in order, with their authors and schedules.
+
+    They don't belong to the session, and no transaction is open between two batches.
+    """
+    after_id = 0
+    while True:
+        tasks = session.scalars(
+            select(Task)
+            .where(*which.conditions(), Task.id > after_id)
+            .order_by(Task.id)
+            .limit(batch)
+            .options(joinedload(Task.author), joinedload(Task.schedule))
+        ).all()
+        session.close()  # they would be read again one by one
+        if tasks:
+            yield tasks
+        if len(tasks) < batch:
+            return
+        after_id = tasks[-1].id

@@ -21,6 +21,7 @@ from ..models import (
     Task,
     TaskResult,
 )
+from ..texts import gettext, untranslated
 from .clock import now
 from .dialect import insert_with_conflicts
 
@@ -118,10 +119,10 @@ def new_run(
         skipped: Why the task doesn't run this time.
         not_before: Until when the run waits.
         reason: Why it runs only now, if that needs a word.
-        checked: Whether ``why_not`` was asked before.
+        checked: Whether ``why_skipped`` was asked before.
     """
     if skipped is None and not checked:
-        skipped = why_not(task, job)
+        skipped = why_skipped(task, job)
     marks = {MASKED: task.masked} if task.masked else {}
     return {
         "task_id": task.id,
@@ -143,11 +144,19 @@ def new_run(
 def why_not(task: Task, job: Job | None) -> str | None:
     """Why a task can't run whatever its schedule says: orphaned, or its arguments don't fit."""
     if job is None:
-        return f"No job is registered under the name {task.job}."
+        return gettext("No job is registered under the name %(name)s.", name=task.job)
     if task.job == GENERATE_RANDOM_NUMBER:
         return None  # the database checks its columns
     problem = job.why_invalid(task.arguments)
-    return None if problem is None else f"Its arguments don't fit the job: {problem}"
+    if problem is None:
+        return None
+    return gettext("Its arguments don't fit the job: %(problem)s", problem=problem)
+
+
+def why_skipped(task: Task, job: Job | None) -> str | None:
+    """``why_not`` as rows have it: in English, whoever asks."""
+    with untranslated():
+        return why_not(task, job)
 
 
 class UnsentRun(NamedTuple):

@@ -1,26 +1,21 @@
-"""What people do to runs: retry and cancel, single ones and all that match."""
+"""What people do to runs: retry and cancel them, and delete failed ones."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session, contains_eager
 
-from ..errors import TooManyRuns
 from ..jobs import Job
-from ..models import RunState, Task, TaskResult
+from ..models import Launch, LaunchState, RunProgress, RunState, Task, TaskResult
 from .audit import Actor, Change, Subject, record_many
 from .by_hand import ManualLaunch, Wanted, once, open_by_hand, queue_by_hand
 from .clock import now
 from .overlap import lock_schedules
 from .transaction import ledger_transaction
-
-#: Most runs that "all that match" may mean.
-MOST = 10_000
 
 
 def retry_runs(
@@ -123,55 +118,66 @@ def cancel_runs(
     return Cancelled(done[RunState.QUEUED], done[RunState.RUNNING])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matching:
-    """Which runs; what is None doesn't matter."""
+class Discarded(NamedTuple):
+    """Which runs were deleted."""
 
-    task_id: int | None = None
-    launch_id: int | None = None
-    job: str | None = None
-    states: Collection[RunState] | None = None
-    error_type: str | None = None
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """For a WHERE clause that joins the task."""
-        columns = {
-            TaskResult.task_id: self.task_id,
-            TaskResult.launch_id: self.launch_id,
-            TaskResult.job: self.job,
-            TaskResult.error_type: self.error_type,
-        }
-        found = [column == value for column, value in columns.items() if value is not None]
-        if self.states is not None:
-            found.append(TaskResult.state.in_(self.states))
-        return [Task.deleted_at.is_(None), *found]
+    run_ids: Sequence[int]
+    #: How many of the others are failed, too: a launcher may come back to their launch.
+    too_early: int
 
 
-def matching_runs(
-    session: Session, which: Matching, *, batch: int = 1_000, most: int = MOST
-) -> Iterator[list[int]]:
-    """Ids of all runs that match now, in order, in batches.
+def discard_runs(session: Session, run_ids: Collection[int], *, actor: Actor) -> Discarded:
+    """Delete failed runs for good, and commit; those that aren't failed stay.
 
-    They are looked up at once, before the first batch: what is done to one batch doesn't
-    change which the next ones are.
-
-    Raises:
-        TooManyRuns: If there are more than *most*, before anything was yielded.
+    A run goes only when its launch is closed, or sent beyond it: nothing writes, sends or
+    completes it any more, and its launch's row keeps its due time from being launched again
+    (pruning rests on the same). The audit trail gets an entry for each job and exception.
     """
-    ids = session.scalars(
-        select(TaskResult.id)
-        .join(TaskResult.task)
-        .where(*which.conditions())
-        .order_by(TaskResult.id)
-        .limit(most + 1)
-    ).all()
-    session.rollback()
-    if len(ids) > most:
-        raise TooManyRuns(
-            f"More than {most:,} runs match; nothing was done. Narrow the filter, by task or by state."
-        )
-    for begin in range(0, len(ids), batch):
-        yield list(ids[begin : begin + batch])
+    with ledger_transaction(session):
+        # In order of their ids, as everybody locks runs, so that no two wait for each other.
+        failed = session.execute(
+            select(
+                TaskResult.id, TaskResult.job, TaskResult.error_type, _is_done_with().label("done")
+            )
+            .join(TaskResult.task)
+            .outerjoin(Launch, Launch.id == TaskResult.launch_id)
+            .where(
+                TaskResult.id.in_(run_ids),
+                TaskResult.state == RunState.FAILED,
+                TaskResult.finished_at.is_not(None),
+                Task.deleted_at.is_(None),
+            )
+            .order_by(TaskResult.id)
+            .with_for_update(of=TaskResult)
+        ).all()
+        ids = [run.id for run in failed if run.done]
+        for model, column in ((RunProgress, RunProgress.result_id), (TaskResult, TaskResult.id)):
+            session.execute(
+                delete(model).where(column.in_(ids)),
+                execution_options={"synchronize_session": False},
+            )
+        groups: dict[tuple[str, str], list[int]] = {}
+        for run in failed:
+            if run.done:
+                groups.setdefault((run.job, run.error_type or ""), []).append(run.id)
+        record_many(session, actor, "discarded", [_group(*key, of) for key, of in groups.items()])
+    return Discarded(ids, len(failed) - len(ids))
+
+
+def _is_done_with() -> ColumnElement[bool]:
+    """Whether no launcher will come back to a run."""
+    return or_(
+        Launch.id.is_(None),  # pruned, which only closed ones are
+        Launch.closed_at.is_not(None),
+        and_(Launch.state == LaunchState.PUBLISHED, Launch.published_id >= TaskResult.id),
+    )
+
+
+def _group(job: str, error_type: str, run_ids: Sequence[int]) -> Change:
+    count = "1 failed run" if len(run_ids) == 1 else f"{len(run_ids):,} failed runs"
+    subject = Subject("run", run_ids[-1], f"{count} of {job}: {error_type or 'no error'}")
+    told = {"runs": len(run_ids), "first": run_ids[0], "last": run_ids[-1]}
+    return Change(subject, before={"job": job, "error_type": error_type, **told})
 
 
 def _wanted(run: TaskResult, job: Job | None) -> Wanted:

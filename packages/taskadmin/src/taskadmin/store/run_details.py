@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from ..models import RunState, Task, TaskResult
 from . import audit
 from .audit import Filter
-from .run_actions import MOST, Matching
 
 
 class Retry(NamedTuple):
@@ -53,14 +52,6 @@ def count_by_state(session: Session, run_ids: Collection[int]) -> dict[RunState,
         .group_by(TaskResult.state)
     )
     return {RunState(state): count for state, count in rows}
-
-
-def count_matching(session: Session, which: Matching, *, most: int = MOST) -> int:
-    """How many runs match; one more than *most* stands for any larger number."""
-    ids = (
-        select(TaskResult.id).join(TaskResult.task).where(*which.conditions()).limit(most + 1)
-    ).subquery()
-    return session.scalar(select(func.count()).select_from(ids)) or 0
 
 
 def run_of_launch(session: Session, launch_id: int) -> int | None:

@@ -11,16 +11,17 @@ from sqlalchemy.orm import Session
 
 from ..models import MissedRuns, Overlap, TaskSchedule
 from ..schedules import InvalidSchedule, Schedule, ScheduleKind, make_schedule
+from ..texts import gettext, marked
 from .overlap import newest_open_run
 
 #: Largest value of a column of type integer.
 _MAX = 2**31 - 1
 #: Bounds of the policies, by field: from, to, and the sentence for what isn't between them.
 _BOUNDS = {
-    "max_runs": (1, _MAX, "A maximum is a whole number from 1."),
-    "grace_s": (0, 366 * 86400, "The grace is 0 to 31,622,400 seconds: at most 366 days."),
-    "jitter_s": (0, 86400, "The jitter is 0 to 86,400 seconds: at most a day."),
-    "pause_after": (1, 1000, "The number of failures is a whole number from 1 to 1,000."),
+    "max_runs": (1, _MAX, marked("A maximum is a whole number from 1.")),
+    "grace_s": (0, 366 * 86400, marked("The grace is 0 to 31,622,400 seconds: at most 366 days.")),
+    "jitter_s": (0, 86400, marked("The jitter is 0 to 86,400 seconds: at most a day.")),
+    "pause_after": (1, 1000, marked("The number of failures is a whole number from 1 to 1,000.")),
 }
 
 
@@ -75,7 +76,7 @@ class ScheduleInput:
         for field, (least, most, sentence) in _BOUNDS.items():
             value = getattr(self, field)
             if value is not None and not least <= value <= most:
-                raise InvalidSchedule(field, sentence)
+                raise InvalidSchedule(field, gettext(sentence))
         policies = {
             "missed_runs": _member(MissedRuns, "missed_runs", self.missed_runs),
             "overlap": _member(Overlap, "overlap", self.overlap),
@@ -91,7 +92,14 @@ def _member(kind: Any, field: str, value: str) -> Any:
     try:
         return kind(value)
     except ValueError:
-        raise InvalidSchedule(field, f"{value} is not one of {', '.join(kind)}.") from None
+        raise InvalidSchedule(
+            field,
+            gettext(
+                "%(value)s is not one of %(values)s.",
+                value=value,
+                values=", ".join(kind),
+            ),
+        ) from None
 
 
 DEFINITION = tuple(field.name for field in fields(ScheduleInput))

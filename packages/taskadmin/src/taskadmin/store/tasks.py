@@ -13,6 +13,7 @@ from ..errors import EditConflict
 from ..jobs.masking import DOTS
 from ..models import GENERATE_RANDOM_NUMBER, MASKED, RunState, Task, TaskPause, TaskResult
 from ..models.base import utc_now
+from ..texts import gettext
 from .audit import Actor, Change, difference, record, record_many, subject_of
 from .clock import now
 from .schedules import DEFINITION, ScheduleInput, find_schedule, input_of, put_schedule
@@ -130,7 +131,7 @@ def update_task(
         EditConflict: If it was changed or deleted since then.
     """
     if task.version != version:
-        raise EditConflict
+        raise conflict()
     with ledger_transaction(session):
         return change_task(
             session,
@@ -177,7 +178,7 @@ def change_task(
         # Before anything is done to the pause: this is what finds out who was faster.
         session.flush()
     except StaleDataError as error:
-        raise EditConflict from error
+        raise conflict() from error
     if pause:
         by = actor.user_id if actor else None
         session.add(TaskPause(task_id=task.id, paused_at=moment, paused_by=by))
@@ -195,6 +196,13 @@ def change_task(
         if new:
             record(session, actor, "changed", subject_of(task), before=old, after=new)
     return task
+
+
+def conflict() -> EditConflict:
+    """What is said to the second of two people who edit one task."""
+    return EditConflict(
+        gettext("Somebody else changed this task meanwhile: reload it and try again.")
+    )
 
 
 def clone_task(

@@ -9,6 +9,7 @@ from precis_i18n import get_profile
 
 from ..errors import InvalidUsername
 from ..models.user import USERNAME_MAX_LENGTH
+from ..texts import gettext
 
 # RFC 8265: letters and digits of any script and visible ASCII; no spaces, control characters,
 # invisible characters or mixed writing directions. "CasePreserved" because case is folded for
@@ -31,19 +32,21 @@ def normalize_username(raw: str) -> Username:
     """
     shown = unicodedata.normalize("NFKC", raw.strip())
     if not shown:
-        raise InvalidUsername("Enter a username.")
+        raise InvalidUsername(gettext("Enter a username."))
     if len(shown) > USERNAME_MAX_LENGTH:
-        raise InvalidUsername(f"A username has at most {USERNAME_MAX_LENGTH} characters.")
+        raise InvalidUsername(
+            gettext("A username has at most %(number)s characters.", number=USERNAME_MAX_LENGTH)
+        )
     if unicodedata.category(shown[0])[0] == "M":
-        raise InvalidUsername("A username begins with a letter, a digit or punctuation.")
+        raise InvalidUsername(gettext("A username begins with a letter, a digit or punctuation."))
     try:
         _PROFILE.enforce(shown)
     except UnicodeEncodeError as error:
         raise InvalidUsername(
-            "A username consists of letters, digits and punctuation, without spaces."
+            gettext("A username consists of letters, digits and punctuation, without spaces.")
         ) from error
     if set(shown) & set("<>\"'`\\/"):
-        raise InvalidUsername("A username can't contain < > \" ' ` \\ or /.")
+        raise InvalidUsername(gettext("A username can't contain < > \" ' ` \\ or /."))
     return Username(shown, _key(shown))
 
 

@@ -1,20 +1,41 @@
-"""People: accounts, roles and the amount of their tasks."""
+"""People: accounts, roles, passwords and preferences."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ..errors import InvalidUsername, LastSuperuser, UsernameTaken
-from ..models import Task, User
+from ..jobs.masking import DOTS
+from ..models import User
 from ..models.user import new_session_nonce
+from ..texts import gettext
 from .audit import Actor, difference, record, subject_of
 from .transaction import ledger_transaction
 from .usernames import Username, normalize_host_username, normalize_username
+
+#: Most people that are counted.
+COUNTED = 10_000
+
+
+def count_users(session: Session, which: Mapping[str, ColumnElement[bool]]) -> dict[str, int]:
+    """How many people meet each condition, by its name, and under "" how many there are.
+
+    Counts above ``COUNTED`` mean that there are more.
+    """
+    columns = [
+        case((condition, 1), else_=0).label(f"c{n}") for n, condition in enumerate(which.values())
+    ]
+    people = select(User.id, *columns).limit(COUNTED + 1).subquery()
+    total, *counts = session.execute(
+        select(
+            func.count(), *(func.coalesce(func.sum(people.c[column.name]), 0) for column in columns)
+        ).select_from(people)
+    ).one()
+    return {"": total, **dict(zip(which, map(int, counts), strict=True))}
 
 
 def find_user(session: Session, username: str) -> User | None:
@@ -87,14 +108,25 @@ def _add(
         session.commit()
     except IntegrityError as error:
         session.rollback()
-        raise UsernameTaken(f"The username {name.shown} is taken.") from error
+        raise UsernameTaken(gettext("The username %(name)s is taken.", name=name.shown)) from error
     return user
 
 
-def set_password_hash(session: Session, user: User, password_hash: str) -> None:
-    """Store a new password's hash; every session of this person ends."""
+def set_password_hash(
+    session: Session, user: User, password_hash: str, *, actor: Actor | None = None
+) -> None:
+    """Store a new password's hash; every session of this person ends.
+
+    Args:
+        actor: Who gets the entry in the audit trail, which has neither password nor hash;
+            without one there is none.
+    """
+    had_one = user.password_hash is not None
     user.password_hash = password_hash
     user.session_nonce = new_session_nonce()
+    if actor is not None:
+        before = {"password": DOTS if had_one else None}
+        record(session, actor, "changed", subject_of(user), before=before, after={"password": DOTS})
     session.commit()
 
 
@@ -107,6 +139,20 @@ def upgrade_password_hash(session: Session, user: User, password_hash: str) -> N
 def end_sessions(session: Session, user: User) -> None:
     """Make every session cookie of this person worthless, also a stolen one."""
     user.session_nonce = new_session_nonce()
+    session.commit()
+
+
+def set_preferences(
+    session: Session, user: User, *, language: str | None, zone: str | None
+) -> None:
+    """How pages are shown to this person.
+
+    Args:
+        language: One of ``i18n.LANGUAGES``; None for what the browser asks for.
+        zone: IANA name; None for the browser's.
+    """
+    user.language = language
+    user.zone = zone
     session.commit()
 
 
@@ -142,7 +188,10 @@ def set_roles(
             raise LookupError(f"There is no user {user_id}.")
         if not (is_active and is_superuser) and list(superusers) == [user_id]:
             raise LastSuperuser(
-                f"{user.username} is the last active superuser: make another one first."
+                gettext(
+                    "%(name)s is the last active superuser: make another one first.",
+                    name=user.username,
+                )
             )
         before = _roles(user)
         if user.is_active and not is_active:
@@ -168,6 +217,9 @@ def mirror_user(
     session: Session, username: str, *, is_superuser: bool, can_review_tasks: bool
 ) -> User:
     """The row of a person whom the host signs in, made on first sight, with the host's roles.
+
+    The host's word counts, also about the last superuser: it can give the role back as it
+    took it, and nobody keeps rights that the host has withdrawn.
 
     Raises:
         InvalidUsername: If the host's name can't be used.
@@ -196,44 +248,3 @@ def mirror_user(
         user.can_review_tasks = can_review_tasks
         session.commit()
     return user
-
-
-class ReviewRow(NamedTuple):
-    """A line of the review page."""
-
-    user_id: int
-    username: str
-    is_active: bool
-    tasks: int
-
-
-def review_rows(
-    session: Session,
-    *,
-    order_by: str = "username",
-    descending: bool = False,
-    limit: int = 50,
-    offset: int = 0,
-) -> Sequence[ReviewRow]:
-    """Usernames with the amount of their tasks, people without any too; one query.
-
-    Args:
-        order_by: ``username`` or ``tasks``.
-        limit: Most rows returned.
-    """
-    tasks = (
-        select(Task.created_by, func.count().label("tasks"))
-        .where(Task.deleted_at.is_(None))
-        .group_by(Task.created_by)
-        .subquery()
-    )
-    amount = func.coalesce(tasks.c.tasks, 0)
-    column = {"username": User.username_key, "tasks": amount}[order_by]
-    rows = session.execute(
-        select(User.id, User.username, User.is_active, amount)
-        .outerjoin(tasks, tasks.c.created_by == User.id)
-        .order_by(column.desc() if descending else column.asc(), User.id)
-        .limit(limit)
-        .offset(offset)
-    )
-    return [ReviewRow(*row) for row in rows]

@@ -1,0 +1,115 @@
+"""What lists and charts tell of the runs of tasks: the last ones of many, and more of one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session, aliased
+
+from ..models import RunState, Task, TaskResult
+
+#: Runs of a task in a list.
+RUNS = 60
+#: Runs of a chart, and how many of the newest are looked through for them: a task that is
+#: paused for long leaves nothing but skipped ones.
+CHARTED = 200
+_LOOKED_THROUGH = 2_000
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ListedRun(NamedTuple):
+    """A run as far as lists tell of it."""
+
+    id: int
+    task_id: int
+    due_at: datetime
+    state: RunState
+    started_at: datetime | None
+    finished_at: datetime | None
+    result: float | None
+    error_type: str | None
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long its job ran; None if it didn't, or hasn't finished."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        if self.state not in (RunState.SUCCEEDED, RunState.FAILED):
+            return None  # cancelled between two attempts, it ended later than its job did
+        return max(self.finished_at - self.started_at, timedelta())
+
+
+def _columns(run: type[TaskResult]) -> tuple[object, ...]:
+    return tuple(getattr(run, name) for name in ListedRun._fields)
+
+
+def last_runs(
+    session: Session, task_ids: Collection[int], *, most: int = RUNS
+) -> Mapping[int, Sequence[ListedRun]]:
+    """The runs of these tasks with the latest due times, the oldest first, by task; one query.
+
+    Tasks without runs are left out.
+    """
+    earlier = aliased(TaskResult)
+    since = (
+        select(earlier.due_at)
+        .where(earlier.task_id == Task.id)
+        .order_by(earlier.due_at.desc())
+        .limit(1)
+        .offset(most - 1)
+        .correlate(Task)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(*_columns(TaskResult))  # type: ignore[call-overload]
+        .select_from(Task)
+        .join(
+            TaskResult,
+            and_(
+                TaskResult.task_id == Task.id,
+                # Computed once for each task, so that an index leads to these rows and no other.
+                TaskResult.due_at >= func.coalesce(since, _EVER, type_=TaskResult.due_at.type),
+            ),
+        )
+        .where(Task.id.in_(task_ids))
+        .order_by(TaskResult.task_id, TaskResult.due_at)
+    )
+    found: dict[int, list[ListedRun]] = {}
+    for row in rows:
+        found.setdefault(row.task_id, []).append(ListedRun(*row))
+    return found
+
+
+def charted_runs(session: Session, task_id: int, *, most: int = CHARTED) -> Sequence[ListedRun]:
+    """The newest finished runs of a task that were executed, the oldest first."""
+    newest = (
+        select(TaskResult)
+        .where(TaskResult.task_id == task_id)
+        .order_by(TaskResult.due_at.desc())
+        .limit(_LOOKED_THROUGH)
+        .subquery()
+    )
+    run = aliased(TaskResult, newest)
+    rows = session.execute(
+        select(*_columns(run))  # type: ignore[call-overload]
+        .where(run.started_at.is_not(None), run.finished_at.is_not(None))
+        .order_by(run.due_at.desc())
+        .limit(most)
+    )
+    return [ListedRun(*row) for row in reversed(rows.all())]
+
+
+def newest_runs(session: Session, task_id: int, *, limit: int) -> Sequence[TaskResult]:
+    """The runs of a task with the latest due times, the latest first.
+
+    By due time and not by id: only so an index holds them in order.
+    """
+    return session.scalars(
+        select(TaskResult)
+        .where(TaskResult.task_id == task_id)
+        .order_by(TaskResult.due_at.desc())
+        .limit(limit)
+    ).all()

@@ -1,0 +1,88 @@
+"""Failures by job and exception."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from fixture_types import CountQueries, MakeTask
+from services.runs import DUE, queue
+from taskadmin.models import Task, TaskResult
+from taskadmin.store import clock, tasks
+from taskadmin.store.failures import recent_failures
+
+
+@pytest.fixture
+def task(make_task: MakeTask) -> Task:
+    """A task called Dice."""
+    return make_task(name="Dice")
+
+
+def fail(
+    session: Session, task_id: int, number: int, ago: timedelta, error_type: str = "Boom"
+) -> int:
+    """A failed run; *number* makes its due time its own."""
+    run_id = queue(session, task_id, DUE + timedelta(minutes=number))
+    session.execute(
+        update(TaskResult)
+        .where(TaskResult.id == run_id)
+        .values(
+            state="failed",
+            finished_at=clock.now(session) - ago,
+            error_type=error_type,
+            error=f"{error_type}: number {number}",
+        )
+    )
+    session.commit()
+    return run_id
+
+
+def test_failures_are_grouped_with_counts_of_each_span(
+    session: Session, task: Task, make_task: MakeTask, count_queries: CountQueries
+) -> None:
+    """By job and exception, the latest first, with the newest run as an example."""
+    ages = (timedelta(minutes=5), timedelta(hours=2), timedelta(hours=5), timedelta(days=2))
+    for number, ago in enumerate((*ages, timedelta(days=6), timedelta(days=30)), start=1):
+        fail(session, task.id, 10 - number, ago)
+    newest = fail(session, task.id, 20, timedelta(days=8))
+    other = fail(session, task.id, 21, timedelta(seconds=1), "httpx.ReadTimeout")
+    gone = make_task()
+    fail(session, gone.id, 1, timedelta(seconds=1))
+    tasks.delete_tasks(session, [gone.id])
+    queue(session, task.id, DUE + timedelta(minutes=30))
+
+    with count_queries() as statements:
+        failures = recent_failures(session)
+
+    timeout, boom = failures.groups
+    assert (timeout.error_type, timeout.run_id, timeout.task) == (
+        "httpx.ReadTimeout",
+        other,
+        "Dice",
+    )
+    assert timeout.counts == (1, 1, 1, 1, 1)
+    assert (boom.job, boom.number) == ("generate_random_number", 7)
+    assert boom.counts == (1, 2, 3, 4, 5)
+    assert (boom.run_id, boom.error) == (newest, "Boom: number 20")
+    assert (failures.number, failures.more, failures.capped) == (8, 0, False)
+    assert len(statements) == 3
+
+
+def test_only_the_newest_are_counted(session: Session, task: Task) -> None:
+    """And it is known how far back they go, and how many groups aren't shown."""
+    for number in range(4):
+        fail(session, task.id, number, timedelta(hours=9 - number), f"Error{number}")
+    failures = recent_failures(session, most=3, most_groups=2)
+    assert [group.error_type for group in failures.groups] == ["Error3", "Error2"]
+    assert (failures.number, failures.more, failures.capped) == (3, 1, True)
+    assert failures.oldest is not None
+    age = clock.now(session) - failures.oldest
+    assert timedelta(hours=8) <= age < timedelta(hours=9)
+
+
+def test_where_nothing_failed_there_is_nothing(session: Session) -> None:
+    """No group, and no oldest one."""
+    assert recent_failures(session) == ([], 0, 0, False, None)
