@@ -107,6 +107,60 @@ def test_a_name_that_can_not_be_stored_is_nobodys(
     assert session.scalars(select(User.username)).all() == []
 
 
+def test_people_of_the_host_have_preferences_and_no_profile(host: Host, session: Session) -> None:
+    """The menu leads there; logging out is the host's business."""
+    host.person = Identity("Ana")
+    host.app.config["WTF_CSRF_ENABLED"] = False
+
+    page = host.client.get("/taskadmin/preferences").text
+
+    assert 'href="/taskadmin/preferences">Preferences</a>' in page
+    assert "/taskadmin/profile" not in page
+    assert "Log out" not in page
+    answer = host.client.post("/taskadmin/preferences", data={"language": "de", "zone": ""})
+    assert answer.status_code == 302
+    assert session.scalars(select(User.language)).one() == "de"
+    assert '<html lang="de"' in host.client.get("/taskadmin/preferences").text
+    host.person = None
+    assert host.client.get("/taskadmin/preferences").status_code == 403
+
+
+def test_roles_and_passwords_of_the_hosts_people_are_the_hosts(
+    host: Host, session: Session
+) -> None:
+    """Only the switch that is taskadmin's own can be moved here."""
+    host.app.config["WTF_CSRF_ENABLED"] = False
+    for name in ("bea", "Ana"):
+        host.person = Identity(name, is_superuser=True)
+        host.client.get("/taskadmin/users/")
+    bea = session.scalars(select(User).where(User.username == "bea")).one()
+
+    page = host.client.get(f"/taskadmin/users/edit/?id={bea.id}").text
+    reset = host.client.post(f"/taskadmin/users/password/?id={bea.id}", data={"password": ""})
+    saved = host.client.post(f"/taskadmin/users/edit/?id={bea.id}", data={"is_active": "y"})
+
+    assert "The site that signs people in says who is a superuser or a reviewer." in page
+    for name in ("is_superuser", "can_review_tasks", "password"):
+        assert f'name="{name}"' not in page
+    assert reset.status_code == 404
+    assert saved.status_code == 302
+    session.expire_all()
+    assert (bea.is_active, bea.is_superuser, bea.password_hash) == (True, True, None)
+
+
+def test_the_last_superuser_of_the_host_stays_active(host: Host, session: Session) -> None:
+    """The message is at the switch."""
+    host.app.config["WTF_CSRF_ENABLED"] = False
+    host.person = Identity("Ana", is_superuser=True)
+    host.client.get("/taskadmin/users/")
+
+    answer = host.client.post("/taskadmin/users/edit/?id=1", data={"x": ""})
+
+    assert answer.status_code == 422
+    assert "Ana is the last active superuser: make another one first." in answer.text
+    assert session.scalars(select(User)).one().may_manage
+
+
 def test_the_hosts_login_manager_stays(host: Host) -> None:
     """taskadmin neither replaces nor configures it."""
     assert host.app.extensions["taskadmin"].login_url is None

@@ -196,6 +196,23 @@ def test_a_changed_password_ends_every_other_session(
     assert other.get("/taskadmin/profile").status_code == 302
 
 
+def test_a_changed_password_is_in_the_audit_trail_without_it(
+    session: Session, client: FlaskClient
+) -> None:
+    """Once: an attempt that is refused leaves nothing."""
+    register(client, "ana")
+    new = "another long password"
+    for current in ("a wrong password", PASSWORD):
+        client.post(
+            "/taskadmin/profile", data={"current": current, "password": new, "confirm": new}
+        )
+
+    newest, _registered = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()))
+    assert (newest.actor, newest.source, newest.action) == ("ana", "127.0.0.1", "changed")
+    assert (newest.subject_kind, newest.subject) == ("user", "ana")
+    assert newest.before == newest.after == {"password": "••••••"}
+
+
 @pytest.mark.databases("sqlite")
 @pytest.mark.parametrize(
     ("current", "password", "confirm", "field"),

@@ -8,10 +8,17 @@ from wtforms import Field, PasswordField, StringField, SubmitField, ValidationEr
 from wtforms.validators import EqualTo, InputRequired
 
 from ..errors import InvalidUsername
+from ..i18n import LANGUAGES, lazy_gettext
 from ..models.user import USERNAME_MAX_LENGTH
+from ..schedules import InvalidSchedule
+from ..schedules.zones import get_zone
 from ..shell import PageForm
 from ..store.usernames import normalize_username
+from ..texts import gettext
 from .passwords import MAX_LENGTH, MIN_LENGTH, check_new_password
+
+_ENOUGH = lazy_gettext("At least %(number)s characters.", number=MIN_LENGTH)
+_DIFFER = lazy_gettext("The two passwords differ.")
 
 
 def acceptable_password(_form: Any, field: Field) -> None:
@@ -30,12 +37,31 @@ def acceptable_username(_form: Any, field: Field) -> None:
         raise ValidationError(str(error)) from error
 
 
-def _password(label: str, *validators: Any, autocomplete: str) -> PasswordField:
+def known_language(_form: Any, field: Field) -> None:
+    """Validator: the field is empty, or names one of the languages."""
+    if field.data and field.data not in LANGUAGES:
+        raise ValidationError(gettext("There is no such language here: choose one of the list."))
+
+
+def known_zone(_form: Any, field: Field) -> None:
+    """Validator: the field is empty, or names a time zone."""
+    try:
+        if field.data:
+            get_zone(field.data)
+    except InvalidSchedule as error:
+        raise ValidationError(error.message) from error
+
+
+def _stripped(text: str | None) -> str:
+    return (text or "").strip()
+
+
+def _password(label: Any, *validators: Any, autocomplete: str) -> PasswordField:
     new = acceptable_password in validators
     return PasswordField(
         label,
         validators=list(validators),
-        description=f"At least {MIN_LENGTH} characters." if new else "",
+        description=_ENOUGH if new else "",
         render_kw={"maxlength": MAX_LENGTH, "autocomplete": autocomplete},
     )
 
@@ -44,23 +70,25 @@ class LoginForm(PageForm):
     """Name and password."""
 
     username = StringField(
-        "Username",
-        validators=[InputRequired("Enter your username.")],
+        lazy_gettext("Username"),
+        validators=[InputRequired(lazy_gettext("Enter your username."))],
         render_kw={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"},
     )
     password = _password(
-        "Password", InputRequired("Enter your password."), autocomplete="current-password"
+        lazy_gettext("Password"),
+        InputRequired(lazy_gettext("Enter your password.")),
+        autocomplete="current-password",
     )
-    submit = SubmitField("Log in")
+    submit = SubmitField(lazy_gettext("Log in"))
 
 
 class RegisterForm(PageForm):
     """A new account."""
 
     username = StringField(
-        "Username",
+        lazy_gettext("Username"),
         validators=[acceptable_username],
-        description="Letters of any script, digits and punctuation; no spaces.",
+        description=lazy_gettext("Letters of any script, digits and punctuation; no spaces."),
         render_kw={
             "autocomplete": "username",
             "autocapitalize": "none",
@@ -68,30 +96,48 @@ class RegisterForm(PageForm):
             "maxlength": USERNAME_MAX_LENGTH,
         },
     )
-    password = _password("Password", acceptable_password, autocomplete="new-password")
+    password = _password(lazy_gettext("Password"), acceptable_password, autocomplete="new-password")
     confirm = _password(
-        "Password once more",
-        EqualTo("password", "The two passwords differ."),
+        lazy_gettext("Password once more"),
+        EqualTo("password", _DIFFER),
         autocomplete="new-password",
     )
-    submit = SubmitField("Register")
+    submit = SubmitField(lazy_gettext("Register"))
 
 
 class ChangePasswordForm(PageForm):
     """The current password and a new one."""
 
     current = _password(
-        "Current password",
-        InputRequired("Enter your current password."),
+        lazy_gettext("Current password"),
+        InputRequired(lazy_gettext("Enter your current password.")),
         autocomplete="current-password",
     )
-    password = _password("New password", acceptable_password, autocomplete="new-password")
+    password = _password(
+        lazy_gettext("New password"), acceptable_password, autocomplete="new-password"
+    )
     confirm = _password(
-        "New password once more",
-        EqualTo("password", "The two passwords differ."),
+        lazy_gettext("New password once more"),
+        EqualTo("password", _DIFFER),
         autocomplete="new-password",
     )
-    submit = SubmitField("Change password")
+    submit = SubmitField(lazy_gettext("Change password"))
+
+
+class PreferencesForm(PageForm):
+    """How pages are shown to a person; empty for what the browser says."""
+
+    language = StringField(
+        lazy_gettext("Language"), filters=[_stripped], validators=[known_language]
+    )
+    zone = StringField(
+        lazy_gettext("Time zone"),
+        filters=[_stripped],
+        validators=[known_zone],
+        description=lazy_gettext("An IANA name, such as Europe/Berlin; empty for the browser's."),
+        render_kw={"list": "zones", "autocomplete": "off", "spellcheck": "false", "maxlength": 64},
+    )
+    submit = SubmitField(lazy_gettext("Save"))
 
 
 class LogoutForm(PageForm):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from ..texts import gettext
+
 MIN_LENGTH = 10
 #: Nothing is cut off; this only keeps a request from hashing megabytes.
 MAX_LENGTH = 4096
@@ -21,18 +23,32 @@ def check_new_password(password: str) -> None:
         ValueError: With a sentence for the person who chose it.
     """
     if len(password) < MIN_LENGTH:
-        raise ValueError(f"A password has at least {MIN_LENGTH} characters.")
+        raise ValueError(
+            gettext("A password has at least %(number)s characters.", number=MIN_LENGTH)
+        )
     if len(password) > MAX_LENGTH:
-        raise ValueError(f"A password has at most {MAX_LENGTH} characters.")
+        raise ValueError(
+            gettext("A password has at most %(number)s characters.", number=MAX_LENGTH)
+        )
     try:
         password.encode()
     except UnicodeEncodeError:
-        raise ValueError("This password holds characters that can't be stored.") from None
+        raise ValueError(gettext("This password holds characters that can't be stored.")) from None
 
 
 def hash_password(password: str) -> str:
     """The hash to store, with its parameters and salt."""
     return _hasher.hash(password)
+
+
+def hash_new_password(password: str) -> str:
+    """The hash of a password that may be set.
+
+    Raises:
+        ValueError: With a sentence for the person who chose it.
+    """
+    check_new_password(password)
+    return hash_password(password)
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:

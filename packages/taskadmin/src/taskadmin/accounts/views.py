@@ -11,9 +11,11 @@ from flask_login import login_user, logout_user
 
 from ..errors import UsernameTaken
 from ..next_url import is_own_path
-from ..shell import csrf_field_name, error_page
+from ..shell import csrf_field_name, error_page, handle_outages
 from ..state import get_state
 from ..store import users
+from ..store.audit import Actor
+from ..texts import gettext, marked
 from . import passwords
 from .forms import ChangePasswordForm, LoginForm, LogoutForm, RegisterForm
 
@@ -25,12 +27,13 @@ log = logging.getLogger("taskadmin.accounts")
 ENDPOINT = "taskadmin_accounts"
 #: Bytes; what Werkzeug allows a field of a multipart form, which it doesn't of other forms.
 _MAX_BODY = 500_000
-_REFUSED = "Username or password is wrong."
+_REFUSED = marked("Username or password is wrong.")
 
 
 def make_blueprint(url_prefix: str) -> Blueprint:
     """The account pages below *url_prefix*."""
     blueprint = Blueprint(ENDPOINT, __name__, url_prefix=url_prefix)
+    handle_outages(blueprint)
     for path, view, methods in (
         ("/login", login, ["GET", "POST"]),
         ("/register", register, ["GET", "POST"]),
@@ -63,7 +66,7 @@ def login() -> ResponseReturnValue:
             _sign_in(user)
             log.info("%s logged in", user.username, extra={"user_id": user.id})
             return redirect(_after_login())
-        form.password.errors = [_REFUSED]
+        form.password.errors = [gettext(_REFUSED)]
     status = 422 if form.errors else 200
     return render_template("taskadmin/accounts/login.html", form=form), status
 
@@ -89,7 +92,7 @@ def register() -> ResponseReturnValue:
         else:
             _sign_in(user)
             log.info("%s registered", user.username, extra={"user_id": user.id})
-            flash(f"Welcome, {user.username}.", "success")
+            flash(gettext("Welcome, %(name)s.", name=user.username), "success")
             return redirect(_after_login())
     status = 422 if form.errors else 200
     return render_template("taskadmin/accounts/register.html", form=form), status
@@ -105,7 +108,7 @@ def logout() -> ResponseReturnValue:
         log.info("%s logged out", user.username, extra={"user_id": user.id})
         users.end_sessions(state.session, user)
         logout_user()
-        flash("You are logged out.", "success")
+        flash(gettext("You are logged out."), "success")
     return redirect(url_for(f"{ENDPOINT}.login"))
 
 
@@ -119,13 +122,16 @@ def profile() -> ResponseReturnValue:
     if form.validate_on_submit():
         if passwords.verify_password(user.password_hash, form.current.data or ""):
             users.set_password_hash(
-                state.session, user, passwords.hash_password(form.password.data or "")
+                state.session,
+                user,
+                passwords.hash_password(form.password.data or ""),
+                actor=Actor(user.id, user.username, request.remote_addr or "unknown"),
             )
             _sign_in(user)
             log.info("%s changed the password", user.username, extra={"user_id": user.id})
-            flash("Your password is changed. Every other session has ended.", "success")
+            flash(gettext("Your password is changed. Every other session has ended."), "success")
             return redirect(url_for(f"{ENDPOINT}.profile"))
-        form.current.errors = ["This is not your current password."]
+        form.current.errors = [gettext("This is not your current password.")]
     status = 422 if form.errors else 200
     return render_template("taskadmin/accounts/profile.html", form=form, user=user), status
 

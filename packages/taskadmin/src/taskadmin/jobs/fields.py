@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NewType, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NewType, Union, get_args, get_origin
 
 from pydantic import BaseModel, NaiveDatetime
+
+from .. import texts
+from ..texts import gettext, marked, ngettext
 
 if TYPE_CHECKING:
     from .registry import Job
@@ -47,6 +50,13 @@ _KIND_OF_TYPE: Mapping[str, Kind] = {
 }
 
 
+class Bound(NamedTuple):
+    """A limit of an argument, by its name in a JSON schema."""
+
+    kind: str
+    number: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArgumentField:
     """One argument of a job, as people are asked for it.
@@ -77,9 +87,15 @@ class ArgumentField:
     maximum: float | None = None
     step: float | None = None
     max_length: int | None = None
-    limits: str = ""
+    bounds: tuple[Bound, ...] = ()
     exact: bool = False
     naive: bool = False
+
+    @property
+    def limits(self) -> str:
+        """The bounds in words: “More than 0, at most 60.”"""
+        text = ", ".join(_in_words(bound) for bound in self.bounds)
+        return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
 @lru_cache(maxsize=1024)
@@ -126,7 +142,7 @@ def _field(
         maximum=schema.get("maximum", schema.get("exclusiveMaximum")),
         step=schema.get("multipleOf"),
         max_length=schema.get("maxLength"),
-        limits=_limits(schema),
+        bounds=_bounds(schema),
         exact=exact,
         naive=NaiveDatetime in kinds,
     )
@@ -183,7 +199,7 @@ def _choices(
 ) -> tuple[tuple[Any, str], ...]:
     """Values and labels of an enumeration, a Literal, and of a switch with a third position."""
     if schema.get("type") == "boolean" and optional:
-        return ((True, "Yes"), (False, "No"))
+        return ((True, marked("Yes")), (False, marked("No")))
     values = [schema["const"]] if "const" in schema else schema.get("enum", ())
     names = {
         member.value: _label(member)
@@ -209,24 +225,39 @@ def _ambiguous(choices: tuple[tuple[Any, str], ...]) -> bool:
     return len(set(texts)) < len(texts) or "" in texts
 
 
-def _limits(schema: Mapping[str, Any]) -> str:
-    """The bounds in words: “More than 0, at most 60.”"""
-    parts = [
-        f"{words} {schema[key]:,}{unit}"
-        for key, words, unit in (
-            ("minimum", "at least", ""),
-            ("exclusiveMinimum", "more than", ""),
-            ("maximum", "at most", ""),
-            ("exclusiveMaximum", "less than", ""),
-            ("multipleOf", "a multiple of", ""),
-            ("minLength", "at least", " characters"),
-            ("maxLength", "at most", " characters"),
+def _bounds(schema: Mapping[str, Any]) -> tuple[Bound, ...]:
+    return tuple(
+        Bound(key, schema[key])
+        for key in (
+            *("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"),
+            *("multipleOf", "minLength", "maxLength"),
         )
         # What every address has (1 to 2083 characters) is no help to anybody.
         if key in schema and not (schema.get("format") == "uri" and key.endswith("Length"))
-    ]
-    text = ", ".join(parts)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    )
+
+
+def _in_words(bound: Bound) -> str:
+    number = texts.number(bound.number)
+    match bound.kind:
+        case "minimum":
+            return gettext("at least %(number)s", number=number)
+        case "exclusiveMinimum":
+            return gettext("more than %(number)s", number=number)
+        case "maximum":
+            return gettext("at most %(number)s", number=number)
+        case "exclusiveMaximum":
+            return gettext("less than %(number)s", number=number)
+        case "multipleOf":
+            return gettext("a multiple of %(number)s", number=number)
+        case "minLength":
+            return ngettext(
+                "at least %(num)s character", "at least %(num)s characters", int(bound.number)
+            )
+        case _:
+            return ngettext(
+                "at most %(num)s character", "at most %(num)s characters", int(bound.number)
+            )
 
 
 def _types(annotation: Any) -> Iterator[Any]:

@@ -8,11 +8,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..texts import gettext, marked
 from .masking import redact
+from .refusals import refusal
 
 _BY_TYPE = {
-    "missing": "This argument is required.",
-    "extra_forbidden": "There is no argument of this name.",
+    "missing": marked("This argument is required."),
+    "extra_forbidden": marked("There is no argument of this name."),
 }
 _OF_THE_HOST = ("value_error", "assertion_error")
 
@@ -48,13 +50,13 @@ def problems_of(
         masked: Names of the masked ones.
     """
     found = []
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
+    for item in error.errors(include_url=False, include_input=False):
         place = item["loc"]
         field = str(place[0]) if place and place[0] in fields else None
         if place and field is None:
-            found.append(Problem(None, f"There is no argument called {str(place[0])[:100]}."))
+            found.append(Problem(None, _unknown(str(place[0])[:100])))
             continue
-        message = _sentence(item["type"], item["msg"])
+        message = _sentence(item["type"], item["msg"], item.get("ctx", {}))
         # The keys of a dict are part of what was entered.
         if len(place) > 1 and field not in masked:
             message = f"{_path(place[1:])}: {message}"
@@ -62,14 +64,23 @@ def problems_of(
     return found
 
 
-def _sentence(kind: str, message: str) -> str:
+def _unknown(name: str) -> str:
+    return gettext("There is no argument called %(name)s.", name=name)
+
+
+def _sentence(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    if kind in _BY_TYPE:
+        return gettext(_BY_TYPE[kind])
     if kind in _OF_THE_HOST:
         message = message.split(", ", 1)[-1]  # "Value error, …"
-    message = " ".join(_BY_TYPE.get(kind, message).split())
+    message = " ".join(refusal(kind, message, context).split())
     return message if message.endswith((".", "!", "?")) else f"{message}."
 
 
 def _path(place: tuple[int | str, ...]) -> str:
-    parts = [f"item {part + 1}" if isinstance(part, int) else part for part in place]
+    parts = [
+        gettext("item %(number)s", number=part + 1) if isinstance(part, int) else part
+        for part in place
+    ]
     path = ", ".join(parts)
     return path[:1].upper() + path[1:]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from pydantic_core import PydanticCustomError
 
+from ..texts import marked
 from .decorator import job
 from .registry import get_job
 
@@ -20,8 +21,9 @@ class RandomNumberArguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    lower_limit: FiniteFloat
-    upper_limit: FiniteFloat
+    # Marked: of this job, the form shows labels and docstring in the reader's language.
+    lower_limit: FiniteFloat = Field(title=marked("Lower limit"))
+    upper_limit: FiniteFloat = Field(title=marked("Upper limit"))
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -47,5 +49,8 @@ def generate_random_number(lower_limit: float, upper_limit: float) -> float:
     # Rounding may step over a limit by the last bit.
     return min(max(drawn, lower_limit), upper_limit)
 
+
+#: As the docstring has it.
+DESCRIPTION = marked("Draw a number between two limits, all equally likely.")
 
 GENERATE_RANDOM_NUMBER_JOB = get_job("generate_random_number")

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from ..errors import UnknownJob
+from ..texts import gettext
 from .invalid import InvalidJob
 from .masking import masked_names, own_arguments, shown
 from .problems import Problem, problems_of
@@ -92,12 +93,14 @@ class Job:
         except ValidationError as error:
             return problems_of(error, self.arguments.model_fields, arguments, masked)
         except PydanticSerializationError:
-            return [Problem(None, "These arguments can't be stored as JSON.")]
+            return [Problem(None, gettext("These arguments can't be stored as JSON."))]
         except Exception as error:  # noqa: BLE001 - a host's own validator may raise anything
             # One job's broken validator must not keep the tasks of all others from being launched.
             kind = type(error).__name__
             log.warning("Checking the arguments of %s raised %s", self.name, kind)
-            return [Problem(None, f"Checking these arguments raised {kind}.")]
+            return [
+                Problem(None, gettext("Checking these arguments raised %(error)s.", error=kind))
+            ]
         return []
 
     def why_invalid(self, arguments: Mapping[str, Any]) -> str | None:
@@ -157,4 +160,5 @@ def get_job(name: str) -> Job:
     try:
         return _jobs[name]
     except KeyError:
+        # A worker stores this: it isn't marked.
         raise UnknownJob(f"No job is registered under the name {name}.") from None

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from ..texts import gettext, marked
 from .fields import ArgumentField, Kind, text_of_choice
 
 _Read = TypeVar("_Read")
@@ -50,18 +51,18 @@ _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 #: What may hold any character; every other text has a form of its own.
 _FREE: frozenset[Kind] = frozenset({"text", "multiline", "url", "choice", "json"})
 _EMPTY: Mapping[Kind, str] = {
-    "text": "Enter a text.",
-    "multiline": "Enter a text.",
-    "number": "Enter a number.",
-    "integer": "Enter a whole number.",
-    "choice": "Choose one.",
-    "date": "Enter a date.",
-    "time": "Enter a time.",
-    "datetime": "Enter a date and a time.",
-    "duration": "Enter a duration.",
-    "json": "Enter JSON.",
-    "secret": "Enter the secret.",
-    "url": "Enter an address.",
+    "text": marked("Enter a text."),
+    "multiline": marked("Enter a text."),
+    "number": marked("Enter a number."),
+    "integer": marked("Enter a whole number."),
+    "choice": marked("Choose one."),
+    "date": marked("Enter a date."),
+    "time": marked("Enter a time."),
+    "datetime": marked("Enter a date and a time."),
+    "duration": marked("Enter a duration."),
+    "json": marked("Enter JSON."),
+    "secret": marked("Enter the secret."),
+    "url": marked("Enter an address."),
 }
 
 
@@ -76,7 +77,7 @@ def parse_text(field: ArgumentField, text: str) -> Any:
         ValueError: With a sentence for the person who typed it.
     """
     if field.content in _FREE and ("\0" in text or _is_broken(text)):
-        raise ValueError("This text holds a character that can't be stored.")
+        raise ValueError(gettext("This text holds a character that can't be stored."))
     if field.content == "multiline":
         text = text.replace("\r\n", "\n")  # as browsers send line breaks
     if field.content not in ("text", "multiline"):
@@ -86,7 +87,8 @@ def parse_text(field: ArgumentField, text: str) -> Any:
             return None
         if not field.required:
             return USE_DEFAULT
-        raise ValueError(_EMPTY["secret" if field.kind == "secret" else field.content])
+        what = "secret" if field.kind == "secret" else field.content
+        raise ValueError(gettext(_EMPTY[what]))
     return _PARSERS[field.content](field, text)
 
 
@@ -105,18 +107,18 @@ def show_text(field: ArgumentField, value: Any) -> str:
 
 def _number(field: ArgumentField, text: str) -> float | Decimal:
     if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
-        raise ValueError("Enter a number such as -0.5, 10 or 1.5e6, with a point.")
+        raise ValueError(gettext("Enter a number such as -0.5, 10 or 1.5e6, with a point."))
     if field.exact:
         return Decimal(text)
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError("This number is too large: the largest is about 1.79e308.")
+        raise ValueError(gettext("This number is too large: the largest is about 1.79e308."))
     return number
 
 
 def _integer(_field: ArgumentField, text: str) -> int:
     if len(text) > _LONGEST_NUMBER or not _INTEGER.fullmatch(text):
-        raise ValueError("Enter a whole number such as -5, 10 or 1500.")
+        raise ValueError(gettext("Enter a whole number such as -5, 10 or 1500."))
     return int(text)
 
 
@@ -126,7 +128,7 @@ def _switch(_field: ArgumentField, text: str) -> bool:
         return True
     if word in ("", "n", "no", "off", "false", "0"):
         return False
-    raise ValueError("Enter true or false.")
+    raise ValueError(gettext("Enter true or false."))
 
 
 def _choice(field: ArgumentField, text: str) -> Any:
@@ -134,24 +136,30 @@ def _choice(field: ArgumentField, text: str) -> Any:
         if text_of_choice(value) == text:
             return value
     known = ", ".join(text_of_choice(value) for value, _label in field.choices[:10])
-    raise ValueError(f"There is no choice “{text[:40]}”; expected one of {known}.")
+    raise ValueError(
+        gettext(
+            "There is no choice “%(choice)s”; expected one of %(known)s.",
+            choice=text[:40],
+            known=known,
+        )
+    )
 
 
 def _date(_field: ArgumentField, text: str) -> date:
     if not _DATE.fullmatch(text):
-        raise ValueError("Enter a date such as 2026-01-31.")
+        raise ValueError(gettext("Enter a date such as 2026-01-31."))
     return _from_calendar(date.fromisoformat, text)
 
 
 def _time(_field: ArgumentField, text: str) -> time:
     if not _TIME.fullmatch(text):
-        raise ValueError("Enter a time such as 14:30.")
+        raise ValueError(gettext("Enter a time such as 14:30."))
     return _from_calendar(time.fromisoformat, text)
 
 
 def _datetime(field: ArgumentField, text: str) -> datetime:
     if not _DATETIME.fullmatch(text):
-        raise ValueError("Enter a date and a time such as 2026-01-31 14:30.")
+        raise ValueError(gettext("Enter a date and a time such as 2026-01-31 14:30."))
     moment = _from_calendar(datetime.fromisoformat, text)
     if moment.tzinfo is None and not field.naive:
         moment = moment.replace(tzinfo=UTC)
@@ -162,11 +170,13 @@ def _from_calendar(read: Callable[[str], _Read], text: str) -> _Read:
     try:
         return read(text)
     except ValueError:
-        raise ValueError(f"There is no {text}: check the day and the time.") from None
+        raise ValueError(
+            gettext("There is no %(moment)s: check the day and the time.", moment=text)
+        ) from None
 
 
 def _duration(_field: ArgumentField, text: str) -> timedelta:
-    sentence = "Enter a duration such as 90 s, 1 h 30 min, 0:45 or PT90S."
+    sentence = gettext("Enter a duration such as 90 s, 1 h 30 min, 0:45 or PT90S.")
     sign, unsigned = (-1, text[1:].lstrip()) if text.startswith("-") else (1, text)
     try:
         if clock := _CLOCK.fullmatch(unsigned):
@@ -186,7 +196,7 @@ def _duration(_field: ArgumentField, text: str) -> timedelta:
     except (ValueError, KeyError, ValidationError):
         raise ValueError(sentence) from None
     except OverflowError:
-        raise ValueError("This duration is too long.") from None
+        raise ValueError(gettext("This duration is too long.")) from None
 
 
 def _json(_field: ArgumentField, text: str) -> Any:
@@ -194,15 +204,19 @@ def _json(_field: ArgumentField, text: str) -> Any:
         value = json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"This is no JSON: {error.msg[0].lower()}{error.msg[1:]},"
-            f" in line {error.lineno}, column {error.colno}."
+            gettext(
+                "This is no JSON: %(problem)s, in line %(line)s, column %(column)s.",
+                problem=f"{error.msg[0].lower()}{error.msg[1:]}",
+                line=error.lineno,
+                column=error.colno,
+            )
         ) from None
     except RecursionError:
-        raise ValueError("This JSON is nested too deeply.") from None
+        raise ValueError(gettext("This JSON is nested too deeply.")) from None
     except _NoConstant as error:
-        raise ValueError(f"JSON has no {error}.") from None
+        raise ValueError(gettext("JSON has no %(name)s.", name=error)) from None
     except ValueError:  # int() of more than 4300 digits
-        raise ValueError("This JSON holds a number that is too long.") from None
+        raise ValueError(gettext("This JSON holds a number that is too long.")) from None
     return _storable(value)
 
 
@@ -222,9 +236,9 @@ def _storable(value: Any) -> Any:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:
-        raise ValueError("This JSON holds a number that is too large.") from None
+        raise ValueError(gettext("This JSON holds a number that is too large.")) from None
     if "\\u0000" in text or _is_broken(text):
-        raise ValueError("This JSON holds a character that can't be stored.")
+        raise ValueError(gettext("This JSON holds a character that can't be stored."))
     return value
 
 

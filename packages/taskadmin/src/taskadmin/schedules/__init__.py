@@ -6,13 +6,14 @@ from .definition import Schedule, make_schedule
 from .invalid import InvalidSchedule
 from .kinds import ScheduleKind
 from .preview import Occurrence, preview
-from .words import in_words
+from .words import in_lines, in_words
 
 __all__ = [
     "InvalidSchedule",
     "Occurrence",
     "Schedule",
     "ScheduleKind",
+    "in_lines",
     "in_words",
     "make_schedule",
     "preview",

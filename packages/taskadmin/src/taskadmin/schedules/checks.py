@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ..texts import gettext, marked
 from .cron import parse_cron
 from .invalid import InvalidSchedule
 from .kinds import EARLIEST, LATEST, ScheduleKind
@@ -20,14 +21,24 @@ _TICK = timedelta(microseconds=1)
 
 #: The field that each kind needs and no other kind has.
 _FIELD_OF_KIND = {
-    ScheduleKind.INTERVAL: ("every_s", "An interval needs its length."),
-    ScheduleKind.CRON: ("cron", "A cron schedule needs its expression, like “30 2 * * *”."),
-    ScheduleKind.ONCE: ("once_at", "A single run needs its date and time."),
+    ScheduleKind.INTERVAL: ("every_s", marked("An interval needs its length.")),
+    ScheduleKind.CRON: ("cron", marked("A cron schedule needs its expression, like “30 2 * * *”.")),
+    ScheduleKind.ONCE: ("once_at", marked("A single run needs its date and time.")),
 }
+#: What is said of times without a zone, and of those that lie too far away.
 _TIMES = {
-    "once_at": "The date and time",
-    "starts_at": "The start",
-    "ends_at": "The end",
+    "once_at": (
+        marked("The date and time needs a time zone."),
+        marked("The date and time must lie in the years 1970 to 2999."),
+    ),
+    "starts_at": (
+        marked("The start needs a time zone."),
+        marked("The start must lie in the years 1970 to 2999."),
+    ),
+    "ends_at": (
+        marked("The end needs a time zone."),
+        marked("The end must lie in the years 1970 to 2999."),
+    ),
 }
 
 
@@ -37,12 +48,12 @@ def check(schedule: Schedule, *, now: datetime | None, slot_interval_s: float | 
     _check_fields(schedule)
     get_zone(schedule.zone)
     _check_length(schedule.every_s)
-    for field in _TIMES:
+    for field, (without_zone, far_away) in _TIMES.items():
         moment: datetime | None = getattr(schedule, field)
         if moment is not None and moment.utcoffset() is None:
-            raise InvalidSchedule(field, f"{_TIMES[field]} needs a time zone.")
+            raise InvalidSchedule(field, gettext(without_zone))
         if moment is not None and not EARLIEST <= moment <= LATEST:
-            raise InvalidSchedule(field, f"{_TIMES[field]} must lie in the years 1970 to 2999.")
+            raise InvalidSchedule(field, gettext(far_away))
     if schedule.cron is not None:
         parse_cron(schedule.cron)
     _check_bounds(schedule, now)
@@ -57,7 +68,12 @@ def known_kind(kind: str) -> ScheduleKind:
     except ValueError as error:
         kinds = ", ".join(ScheduleKind)
         raise InvalidSchedule(
-            "kind", f"There is no kind of schedule “{kind}”; expected one of {kinds}."
+            "kind",
+            gettext(
+                "There is no kind of schedule “%(kind)s”; expected one of %(kinds)s.",
+                kind=kind,
+                kinds=kinds,
+            ),
         ) from error
 
 
@@ -65,9 +81,11 @@ def _check_fields(schedule: Schedule) -> None:
     for kind, (field, missing) in _FIELD_OF_KIND.items():
         value = getattr(schedule, field)
         if schedule.kind is kind and value in (None, ""):
-            raise InvalidSchedule(field, missing)
+            raise InvalidSchedule(field, gettext(missing))
         if schedule.kind is not kind and value is not None:
-            raise InvalidSchedule(field, f"Only the kind {kind} has this; leave it empty.")
+            raise InvalidSchedule(
+                field, gettext("Only the kind %(kind)s has this; leave it empty.", kind=kind)
+            )
 
 
 def _check_length(every_s: int | None) -> None:
@@ -75,23 +93,23 @@ def _check_length(every_s: int | None) -> None:
         return
     # True is an int too; YAML has both.
     if isinstance(every_s, bool) or not isinstance(every_s, int):
-        raise InvalidSchedule("every_s", "The interval must be a whole number of seconds.")
+        raise InvalidSchedule("every_s", gettext("The interval must be a whole number of seconds."))
     if not SHORTEST <= every_s <= LONGEST:
-        raise InvalidSchedule("every_s", "The interval must be 1 second to 366 days long.")
+        raise InvalidSchedule("every_s", gettext("The interval must be 1 second to 366 days long."))
 
 
 def _check_bounds(schedule: Schedule, now: datetime | None) -> None:
     start, end, once = schedule.starts_at, schedule.ends_at, schedule.once_at
     if start and end and end < start:
-        raise InvalidSchedule("ends_at", "The end lies before the start.")
+        raise InvalidSchedule("ends_at", gettext("The end lies before the start."))
     if once and start and once < start:
-        raise InvalidSchedule("once_at", "The date and time lies before the start.")
+        raise InvalidSchedule("once_at", gettext("The date and time lies before the start."))
     if once and end and once > end:
-        raise InvalidSchedule("once_at", "The date and time lies after the end.")
+        raise InvalidSchedule("once_at", gettext("The date and time lies after the end."))
     if now is not None and once and once <= now:
-        raise InvalidSchedule("once_at", "The date and time has passed already.")
+        raise InvalidSchedule("once_at", gettext("The date and time has passed already."))
     if now is not None and end and end <= now:
-        raise InvalidSchedule("ends_at", "The end has passed already.")
+        raise InvalidSchedule("ends_at", gettext("The end has passed already."))
 
 
 def _check_due_times(schedule: Schedule, now: datetime | None, slot_interval_s: float) -> None:
@@ -101,8 +119,15 @@ def _check_due_times(schedule: Schedule, now: datetime | None, slot_interval_s: 
     if schedule.next_after(before, slot_interval_s=slot_interval_s) is not None:
         return
     if schedule.ends_at is not None:
-        since = "the start" if schedule.starts_at == start else "now" if now else "1970"
-        raise InvalidSchedule("ends_at", f"There is no due time between {since} and the end.")
+        if schedule.starts_at == start:
+            message = gettext("There is no due time between the start and the end.")
+        elif now:
+            message = gettext("There is no due time between now and the end.")
+        else:
+            message = gettext("There is no due time between 1970 and the end.")
+        raise InvalidSchedule("ends_at", message)
     if schedule.cron is not None:
-        raise InvalidSchedule("cron", "No day matches this expression within 50 years.")
-    raise InvalidSchedule("starts_at", "There is no due time after the start before the year 3000.")
+        raise InvalidSchedule("cron", gettext("No day matches this expression within 50 years."))
+    raise InvalidSchedule(
+        "starts_at", gettext("There is no due time after the start before the year 3000.")
+    )

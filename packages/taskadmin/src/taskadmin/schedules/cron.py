@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from cronsim import CronSim, CronSimError
 
+from ..texts import gettext, language, marked
 from .invalid import InvalidSchedule
 
 #: Characters; what the column holds.
@@ -26,12 +27,17 @@ _LONGEST_WAIT = timedelta(days=366 * 50)
 _DAY = timedelta(days=1)
 _ANY_TIME = datetime(2000, 1, 1)  # noqa: DTZ001 - cronsim asks for one, only to start from
 
-_FIELDS = {
-    "minute": ("minute", "0 to 59"),
-    "hour": ("hour", "0 to 23"),
-    "day-of-month": ("day of the month", "1 to 31, or L for the last one"),
-    "month": ("month", "1 to 12, or JAN to DEC"),
-    "day-of-week": ("day of the week", "0 to 7, or SUN to SAT, where 0 and 7 are Sunday"),
+#: What is said of each field that can't be read, by cronsim's names.
+_UNREADABLE = {
+    "minute": marked("“%(text)s” is no minute: expected 0 to 59."),
+    "hour": marked("“%(text)s” is no hour: expected 0 to 23."),
+    "day-of-month": marked(
+        "“%(text)s” is no day of the month: expected 1 to 31, or L for the last one."
+    ),
+    "month": marked("“%(text)s” is no month: expected 1 to 12, or JAN to DEC."),
+    "day-of-week": marked(
+        "“%(text)s” is no day of the week: expected 0 to 7, or SUN to SAT, where 0 and 7 are Sunday."
+    ),
 }
 _NICKNAMES = {
     "@hourly": "0 * * * *",
@@ -48,13 +54,15 @@ class CronExpression:
     """Five fields, read.
 
     Attributes:
+        text: As it was entered.
+        parsed: As cronsim has read it.
         by_real_time: Whether the minute or the hour begins with a star, so that the
             expression goes by real time when clocks change (Debian's crontab(5)).
     """
 
     def __init__(self, text: str) -> None:
-        parsed = _parse(text)
-        self._parsed = parsed
+        self.text = text
+        parsed = self.parsed = _parse(text)
         #: The times of a matching day, in minutes since its midnight.
         self._times = tuple(sorted(h * 60 + m for h in parsed.hours for m in parsed.minutes))
         minute, hour = text.split()[:2]
@@ -84,16 +92,16 @@ class CronExpression:
         index = bisect_left(self._times, minute)
         return (
             self._times[index : index + 1] == (minute,)
-            and wall.month in self._parsed.months
-            and self._parsed.match_day(wall.date())
+            and wall.month in self.parsed.months
+            and self.parsed.match_day(wall.date())
         )
 
     def explain(self) -> str:
-        return self._parsed.explain()
+        return self.parsed.explain()
 
     def _days(self, day: date, step: timedelta) -> Iterator[date]:
         """The matching days from *day* on, or backwards."""
-        parsed = self._parsed
+        parsed = self.parsed
         last_match = day
         # Years near the first and the last of the calendar end the search early.
         while abs(day - last_match) < _LONGEST_WAIT and 1 < day.year < 9999:
@@ -128,14 +136,30 @@ def _parse(text: str) -> CronSim:
     fields = text.split()
     if text.strip().lower() in _NICKNAMES:
         written_out = _NICKNAMES[text.strip().lower()]
-        raise _invalid(f"Names like {text.strip()} aren't known: write “{written_out}”.")
+        raise _invalid(
+            gettext(
+                "Names like %(name)s aren't known: write “%(cron)s”.",
+                name=text.strip(),
+                cron=written_out,
+            )
+        )
     if len(fields) != 5:
         raise _invalid(
-            "A cron expression has five fields: minute, hour, day of the month, month and day of"
-            f" the week; “{text[:LONGEST]}” has {len(fields)}."
+            gettext(
+                "A cron expression has five fields: minute, hour, day of the month, month and day of"
+                " the week; “%(text)s” has %(number)s.",
+                text=text[:LONGEST],
+                number=len(fields),
+            )
         )
     if len(text) > LONGEST:
-        raise _invalid(f"A cron expression may have {LONGEST} characters; this has {len(text)}.")
+        raise _invalid(
+            gettext(
+                "A cron expression may have %(most)s characters; this has %(number)s.",
+                most=LONGEST,
+                number=len(text),
+            )
+        )
     try:
         return CronSim(text, _ANY_TIME)
     except CronSimError as error:
@@ -144,10 +168,12 @@ def _parse(text: str) -> CronSim:
 
 def _what_is_wrong(fields: list[str], said: str) -> str:
     """A sentence for cronsim's "Bad day-of-month"."""
-    for position, (name, (words, expected)) in enumerate(_FIELDS.items()):
+    for position, (name, sentence) in enumerate(_UNREADABLE.items()):
         if said == f"Bad {name}" and not _is_readable(fields[position], position):
-            return f"“{fields[position]}” is no {words}: expected {expected}."
+            return gettext(sentence, text=fields[position])
     months = CronSim(f"0 0 * {fields[3]} *", _ANY_TIME).months
+    if language() != "en":
+        return gettext("There is no such date: day %(day)s never comes.", day=fields[2])
     names = " or ".join(calendar.month_name[month] for month in sorted(months))
     return f"There is no such date: day {fields[2]} never comes in {names}."
 

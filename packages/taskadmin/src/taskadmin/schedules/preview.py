@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ..texts import gettext
 from .definition import Schedule
-from .words import duration_in_words
+from .durations import duration_in_words
 from .zones import get_zone
 
 
@@ -60,8 +61,10 @@ def _change(previous: datetime, local: datetime) -> str | None:
     assert before is not None and after is not None
     if before == after:
         return None
-    way = "forward" if after > before else "back"
-    return f"clocks go {way} {duration_in_words(abs(after - before))} before this one"
+    length = duration_in_words(abs(after - before))
+    if after > before:
+        return gettext("clocks go forward %(length)s before this one", length=length)
+    return gettext("clocks go back %(length)s before this one", length=length)
 
 
 def _skipped(schedule: Schedule, local: datetime) -> str | None:
@@ -69,10 +72,14 @@ def _skipped(schedule: Schedule, local: datetime) -> str | None:
     if skipped is None:
         return None
     if skipped.date() == local.date():
-        what = f"{skipped:%H:%M} doesn't exist on this day"
-    else:
-        what = f"{skipped:%Y-%m-%d %H:%M} doesn't exist"
-    return f"{what}, so it runs right after the change"
+        return gettext(
+            "%(time)s doesn't exist on this day, so it runs right after the change",
+            time=f"{skipped:%H:%M}",
+        )
+    return gettext(
+        "%(moment)s doesn't exist, so it runs right after the change",
+        moment=f"{skipped:%Y-%m-%d %H:%M}",
+    )
 
 
 def _repeated(local: datetime) -> str | None:
@@ -81,5 +88,7 @@ def _repeated(local: datetime) -> str | None:
     assert zone is not None and first is not None and second is not None
     if first - second <= timedelta(0):
         return None
-    which = "second" if local.fold else "first"
-    return f"{local:%H:%M} comes twice on this day, this is the {which}"
+    time = f"{local:%H:%M}"
+    if local.fold:
+        return gettext("%(time)s comes twice on this day, this is the second", time=time)
+    return gettext("%(time)s comes twice on this day, this is the first", time=time)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-import humanize
-
+from ..texts import gettext, language
 from .cron import parse_cron
+from .cron_words import cron_in_words
 from .definition import Schedule
+from .durations import duration_in_words, every_in_words
 from .kinds import ScheduleKind
 from .zones import get_zone, offsets
+
+__all__ = ["duration_in_words", "in_lines", "in_words", "moment_in_words"]
 
 # cronsim's ordinals know 1st to 9th only: “21th”.
 _WRONG_ORDINAL = re.compile(r"\b([2-5])([123])th\b")
@@ -22,6 +25,7 @@ def in_words(schedule: Schedule, slot_interval_s: float) -> str:
 
     cronsim's own words are used for cron: they follow the parser that decides, also where
     a day of the month and a day of the week are given (either is enough) and for L and #.
+    They are English; for other languages see ``cron_words``.
 
     Args:
         slot_interval_s: Length of the common slot in seconds.
@@ -29,17 +33,53 @@ def in_words(schedule: Schedule, slot_interval_s: float) -> str:
     Raises:
         InvalidSchedule: If the cron expression or the zone can't be read.
     """
-    parts = [_rhythm(schedule, slot_interval_s)]
+    words = _rhythm(schedule, slot_interval_s)
+    zone = schedule.zone
+    if schedule.starts_at and schedule.ends_at:
+        # Translators: such as “every 5 minutes, from 2027-01-01 09:00 UTC, until …”.
+        return gettext(
+            "%(rhythm)s, from %(start)s, until %(end)s",
+            rhythm=words,
+            start=moment_in_words(schedule.starts_at, zone),
+            end=moment_in_words(schedule.ends_at, zone),
+        )
     if schedule.starts_at:
-        parts.append(f"from {moment_in_words(schedule.starts_at, schedule.zone)}")
+        start = moment_in_words(schedule.starts_at, zone)
+        return gettext("%(rhythm)s, from %(start)s", rhythm=words, start=start)
     if schedule.ends_at:
-        parts.append(f"until {moment_in_words(schedule.ends_at, schedule.zone)}")
-    return ", ".join(parts)
+        end = moment_in_words(schedule.ends_at, zone)
+        return gettext("%(rhythm)s, until %(end)s", rhythm=words, end=end)
+    return words
 
 
-def duration_in_words(duration: timedelta) -> str:
-    """A duration in days and less: “1 hour and 30 minutes”."""
-    return humanize.precisedelta(duration, suppress=("months", "years"), format="%g")
+def in_lines(schedule: Schedule, slot_interval_s: float) -> tuple[str, str]:
+    """When it is due in two lines for columns: “at 02:30 on Monday” and below “Europe/Berlin”.
+
+    Raises:
+        InvalidSchedule: If the cron expression or the zone can't be read.
+    """
+    first, second = _first_lines(schedule, slot_interval_s)
+    zone, more = schedule.zone, [second] if second else []
+    if schedule.starts_at:
+        more.append(gettext("from %(start)s", start=moment_in_words(schedule.starts_at, zone)))
+    if schedule.ends_at:
+        more.append(gettext("until %(end)s", end=moment_in_words(schedule.ends_at, zone)))
+    return first, " · ".join(more)
+
+
+def _first_lines(schedule: Schedule, slot_interval_s: float) -> tuple[str, str]:
+    match schedule.kind:
+        case ScheduleKind.SLOT:
+            every = every_in_words(timedelta(seconds=slot_interval_s))
+            return gettext("common slot"), every
+        case ScheduleKind.CRON:
+            assert schedule.cron is not None
+            return _cron(schedule.cron), get_zone(schedule.zone).key
+        case ScheduleKind.ONCE:
+            assert schedule.once_at is not None
+            return gettext("once"), moment_in_words(schedule.once_at, schedule.zone)
+        case _:
+            return _rhythm(schedule, slot_interval_s), ""
 
 
 def moment_in_words(moment: datetime, zone: str) -> str:
@@ -55,21 +95,25 @@ def moment_in_words(moment: datetime, zone: str) -> str:
 def _rhythm(schedule: Schedule, slot_interval_s: float) -> str:
     match schedule.kind:
         case ScheduleKind.SLOT:
-            return f"in the common slot, {_every(slot_interval_s)}"
+            every = every_in_words(timedelta(seconds=slot_interval_s))
+            return gettext("in the common slot, %(every)s", every=every)
         case ScheduleKind.INTERVAL:
             assert schedule.every_s is not None
-            return _every(schedule.every_s)
+            return every_in_words(timedelta(seconds=schedule.every_s))
         case ScheduleKind.CRON:
             assert schedule.cron is not None
-            words = parse_cron(schedule.cron).explain()
-            words = _WRONG_ORDINAL.sub(lambda m: m[1] + m[2] + _ENDINGS[m[2]], words)
-            return f"{words[0].lower()}{words[1:]}, in {get_zone(schedule.zone).key}"
+            zone = get_zone(schedule.zone).key
+            # Translators: such as “at 02:30 every day, in Europe/Berlin”.
+            return gettext("%(cron)s, in %(zone)s", cron=_cron(schedule.cron), zone=zone)
         case ScheduleKind.ONCE:
             assert schedule.once_at is not None
-            return f"once on {moment_in_words(schedule.once_at, schedule.zone)}"
+            moment = moment_in_words(schedule.once_at, schedule.zone)
+            return gettext("once on %(moment)s", moment=moment)
 
 
-def _every(seconds: float) -> str:
-    words = duration_in_words(timedelta(seconds=seconds))
-    # “every hour”, not “every 1 hour”; but “every 1 hour and 30 minutes”.
-    return f"every {words[2:] if re.fullmatch('1 [a-z]+', words) else words}"
+def _cron(text: str) -> str:
+    expression = parse_cron(text)
+    if language() != "en":
+        return cron_in_words(expression)
+    words = _WRONG_ORDINAL.sub(lambda m: m[1] + m[2] + _ENDINGS[m[2]], expression.explain())
+    return words[0].lower() + words[1:]

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from ..texts import gettext
 from .invalid import InvalidSchedule
 
 _SECOND = timedelta(seconds=1)
@@ -32,8 +33,21 @@ def get_zone(name: str) -> ZoneInfo:
     if name in zone_names():
         return ZoneInfo(name)
     nearest = _nearest(name)
-    hint = f"the nearest known one is {nearest}" if nearest else "expected one like Europe/Berlin"
-    raise InvalidSchedule("zone", f"There is no time zone “{name[:64]}”; {hint}.")
+    if nearest is None:
+        raise InvalidSchedule(
+            "zone",
+            gettext(
+                "There is no time zone “%(name)s”; expected one like Europe/Berlin.", name=name[:64]
+            ),
+        )
+    raise InvalidSchedule(
+        "zone",
+        gettext(
+            "There is no time zone “%(name)s”; the nearest known one is %(nearest)s.",
+            name=name[:64],
+            nearest=nearest,
+        ),
+    )
 
 
 def _nearest(name: str) -> str | None:
