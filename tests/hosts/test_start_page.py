@@ -23,7 +23,7 @@ PASSWORD = "correct horse battery"
 @pytest.mark.parametrize(
     ("roles", "page"),
     [
-        ({"is_superuser": True}, "/taskadmin/tasks/"),
+        ({"is_superuser": True}, "/taskadmin/dashboard/"),
         ({"can_review_tasks": True}, "/taskadmin/review/"),
         ({}, "/taskadmin/profile"),
     ],

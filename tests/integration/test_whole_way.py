@@ -56,4 +56,4 @@ def test_from_registration_to_the_result_in_the_page(
     assert 1 <= float(result[1]) <= 6
     assert "Dice" in ana.page
     ana.get("/taskadmin/review/")
-    assert re.search(r'Ana</span>\s*</td>\s*<td class="num">1</td>', ana.page)
+    assert re.search(r'>Ana</a>\s*</td>\s*<td class="num" data-label="Tasks">1</td>', ana.page)

@@ -13,7 +13,12 @@ from werkzeug.test import TestResponse
 
 from fixture_types import MakeTask
 
-VIEWS = tuple(f"taskadmin_{name}" for name in ("tasks", "runs", "review", "users", "audit"))
+#: In the order of the menu.
+NAMES = (
+    *("Dashboard", "Tasks", "Runs", "Launches", "Failures", "Workers"),
+    *("Review", "Users", "Audit"),
+)
+VIEWS = tuple(f"taskadmin_{name.lower()}" for name in NAMES)
 pytestmark = pytest.mark.databases("sqlite")
 
 
@@ -29,9 +34,11 @@ def rules(app: Flask) -> list[Rule]:
         *("taskadmin_tasks." + name for name in ("details_view", "delete_view", "action_view")),
         *("taskadmin_tasks." + name for name in ("export", "ajax_lookup", "ajax_update")),
         "taskadmin_runs.details_view",
-        "taskadmin_review.index_view",
-        "taskadmin_users.edit_view",
+        *("taskadmin_review.index_view", "taskadmin_review.tasks_view"),
+        *("taskadmin_users.edit_view", "taskadmin_users.password_view"),
         *("taskadmin_audit.index_view", "taskadmin_audit.export_view"),
+        *(f"taskadmin_{name}.index_view" for name in ("dashboard", "failures", "launches")),
+        "taskadmin_workers.index_view",
     }
     return found
 
@@ -67,7 +74,7 @@ def test_people_without_rights_get_403(app: Flask, plain: FlaskClient, make_task
         assert "/taskadmin/tasks/" not in answer.text
 
 
-def test_reviewers_may_open_the_review_page_only(
+def test_reviewers_may_open_the_review_only(
     app: Flask, reviewer: FlaskClient, make_task: MakeTask
 ) -> None:
     """403 everywhere else."""
@@ -75,7 +82,7 @@ def test_reviewers_may_open_the_review_page_only(
 
     allowed = {name for name, answer in answers(app, reviewer).items() if answer.status_code != 403}
 
-    assert allowed == {"GET taskadmin_review.index_view"}
+    assert allowed == {"GET taskadmin_review.index_view", "GET taskadmin_review.tasks_view"}
 
 
 def test_superusers_are_refused_nowhere(
@@ -92,7 +99,7 @@ def test_superusers_are_refused_nowhere(
 @pytest.mark.parametrize(
     ("who", "menu"),
     [
-        ("superuser", ["Tasks", "Runs", "Review", "Users", "Audit"]),
+        ("superuser", list(NAMES)),
         ("reviewer", ["Review"]),
         ("plain", []),
     ],
@@ -105,15 +112,14 @@ def test_the_menu_shows_what_the_person_may_open(
 
     page = client.get("/taskadmin/profile").text
 
-    names = ("Tasks", "Runs", "Review", "Users", "Audit")
-    shown = [name for name in names if f'href="/taskadmin/{name.lower()}/"' in page]
+    shown = [name for name in NAMES if f'href="/taskadmin/{name.lower()}/"' in page]
     assert shown == menu
 
 
 @pytest.mark.parametrize(
     ("who", "target"),
     [
-        ("superuser", "/taskadmin/tasks/"),
+        ("superuser", "/taskadmin/dashboard/"),
         ("reviewer", "/taskadmin/review/"),
         ("plain", "/taskadmin/profile"),
         ("client", "/taskadmin/login?next=/taskadmin/"),

@@ -11,8 +11,9 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from fixture_types import CountQueries, MakeUser
+from services.pages import cells
 from taskadmin.models import User
-from taskadmin.store import audit
+from taskadmin.store import audit, users
 from taskadmin.store.audit import Actor, Filter, Subject
 
 ADA = Actor(41, "ada", "192.0.2.1")
@@ -51,7 +52,8 @@ def test_a_change_of_roles_is_on_the_page(
 
     assert page.count("192.0.2.77") == 1
     assert f'href="/taskadmin/audit/?actor={chief.id}">chief</a>' in page
-    assert f'changed <a href="/taskadmin/audit/?kind=user&amp;id={user.id}">ana</a>' in page
+    what = '<span class="what">changed</span> <a class="name" href="/taskadmin/audit/'
+    assert f'{what}?kind=user&amp;id={user.id}">ana</a>' in page
     assert "can_review_tasks" in page
     assert "is_superuser" not in page, "it didn't change"
 
@@ -94,7 +96,8 @@ def test_entries_are_filtered(superuser: FlaskClient, query: str, shown: list[st
     """By what the address says; empty fields of the form don't matter."""
     page = superuser.get(f"/taskadmin/audit/?{query}").text
 
-    assert [name for name in ("+Dice", "bea") if f">{name}" in page] == shown
+    found = [row[2] for row in cells(page)]
+    assert [name for name in ("+Dice", "bea") if name in " ".join(found)] == shown
     assert ("No entry matches" in page) == (not shown)
 
 
@@ -164,3 +167,18 @@ def test_an_export_reads_in_batches(
 
     assert len(lines) == 2_002
     assert sum("taskadmin_audit" in statement for statement in statements) == 3
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.usefixtures("entries")
+def test_the_filter_speaks_the_persons_language(
+    session: Session, superuser: FlaskClient, chief: User
+) -> None:
+    """What is stored stays as it is, and so does the address."""
+    users.set_preferences(session, chief, language="de", zone=None)
+
+    page = superuser.get("/taskadmin/audit/?action=changed").text
+
+    assert '<option value="changed" selected>' in page
+    assert ">is_active<" in page
+    assert page.count("bea &lt;b&gt;") == 1

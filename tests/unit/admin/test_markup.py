@@ -61,6 +61,7 @@ class Markup(HTMLParser):
     "path",
     [
         *("tasks/", "tasks/new/", "tasks/details/?id=1", "tasks/edit/?id=1", "runs/", "users/"),
+        *("users/edit/?id=2", "users/?show=none", "review/tasks/?user=1", "preferences", "audit/"),
         *("runs/details/?id=1", "users/edit/?id=1", "review/", "profile", "tasks/details/?id=99"),
         *("runs/again/?id=1", "tasks/run/?id=1", "tasks/?state=paused"),
     ],
@@ -124,6 +125,9 @@ def test_account_pages_have_no_inline_code_and_one_heading(
         ("runs/action/", {"action": "retry", "all": "yes"}),
         ("runs/action/", {"action": "terminate", "rowid": "1"}),
         ("users/edit/?id=1", {"x": "1"}),
+        ("users/password/?id=2", {"password": "short"}),
+        ("users/password/?id=2", {"password": ""}),
+        ("preferences", {"language": "x", "zone": "x"}),
         ("profile", {"current": "x"}),
     ],
 )

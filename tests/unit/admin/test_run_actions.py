@@ -15,14 +15,14 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from fixture_types import MakeTask
-from services.pages import messages
-from taskadmin.admin import runs as runs_module
+from services.pages import live_parts, messages
 from taskadmin.errors import TooManyRuns
 from taskadmin.jobs import job
 from taskadmin.jobs.registry import _jobs
 from taskadmin.models import RunProgress, RunState, TaskResult
 from taskadmin.state import get_state
 from taskadmin.store import clock, tasks, users
+from taskadmin.store import matching_runs as matching_module
 
 FINAL = (RunState.SUCCEEDED, RunState.FAILED, RunState.SKIPPED, RunState.CANCELLED)
 
@@ -32,6 +32,7 @@ def put(session: Session, run: TaskResult, state: RunState, **values: Any) -> in
     moment = clock.now(session)
     run_id = run.id
     values |= {"finished_at": moment} if state in FINAL else {}
+    values |= {"error_type": "Boom"} if state == RunState.FAILED else {}
     if state == RunState.RUNNING:
         values |= {"token": uuid4(), "process_id": uuid4(), "started_at": moment}
     session.execute(update(TaskResult).where(TaskResult.id == run_id).values(state=state, **values))
@@ -237,7 +238,7 @@ def test_several_jobs_that_end_differently_are_told_in_one_sentence(
 
     assert told(superuser, done) == (
         "4 runs are cancelled; 2 running jobs are terminated; 1 running job can't be terminated,"
-        " because their workers have no processes for them alone."
+        " because its worker has no process for it alone."
     )
 
 
@@ -293,7 +294,7 @@ def test_more_than_one_action_may_change_is_said(
     def too_many(*_: Any) -> Any:
         raise TooManyRuns("More than 10,000 runs match; nothing was done. Narrow the filter.")
 
-    monkeypatch.setattr(runs_module, "matching_runs", too_many)
+    monkeypatch.setattr(matching_module, "matching_runs", too_many)
 
     answer = act(superuser, "cancel", all="yes")
 
@@ -410,9 +411,10 @@ def test_a_running_runs_page_shows_what_its_job_says(
     assert '<progress id="progress" max="100" value="50.0">' in page
     assert "Half &lt;i&gt;way" in page
     assert "Traceback &lt;b&gt;" in page
-    assert "data-live=" in page and "data-live-done" not in page
+    assert live_parts(page) == {"head": True, "actions": True, "run": True}
     put(session, runs[0], RunState.SUCCEEDED)
-    assert "data-live-done" in superuser.get(f"/taskadmin/runs/details/?id={run_id}").text
+    over = superuser.get(f"/taskadmin/runs/details/?id={run_id}").text
+    assert live_parts(over) == {"head": False, "actions": False, "run": False}
 
 
 @pytest.mark.databases("sqlite")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -418,7 +419,7 @@ def test_the_second_of_two_edits_keeps_what_was_typed(
     answer = superuser.post(path, data={**values, "arg-text": "mine", "arg-secret": "typed"})
 
     assert answer.status_code == 409
-    assert "What you typed is still below, and isn't saved." in answer.text
+    assert "What you typed is still below, and isn't saved." in html.unescape(answer.text)
     assert form_values(answer.text)["arg-text"] == "mine"
     assert [name for name, _ in field_errors(answer.text)] == ["arg-secret"]
     session.expire_all()
@@ -441,9 +442,7 @@ def test_stored_arguments_that_no_longer_fit_are_pointed_out(
     page = superuser.get(path)
 
     assert page.status_code == 200
-    assert "count_to doesn't take old any more: saving leaves it out." in page.text.replace(
-        "&#39;", "'"
-    )
+    assert "count_to doesn't take old any more: saving leaves it out." in html.unescape(page.text)
     assert [name for name, _ in field_errors(page.text)] == ["arg-number"]
     values = form_values(page.text)
     assert values["arg-number"] == "many"

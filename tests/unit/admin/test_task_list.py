@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import json
+import re
+from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
 
 from fixture_types import CountQueries, MakeTask, MakeUser
-from taskadmin.models import User
+from services.listed_runs import put_runs
+from services.pages import messages
+from taskadmin.admin import tasks as tasks_page
+from taskadmin.models import MASKED, User
+from taskadmin.schedules import ScheduleKind
+from taskadmin.store import clock, matching_tasks
+from taskadmin.store.schedules import ScheduleInput, put_schedule
 
 
 def act(client: FlaskClient, action: str, *ids: object, path: str = "", **more: str) -> Any:
@@ -23,16 +34,50 @@ def act(client: FlaskClient, action: str, *ids: object, path: str = "", **more: 
 def test_exports_are_safe_for_spreadsheets(
     superuser: FlaskClient, make_task: MakeTask, chief: User
 ) -> None:
-    """A name that looks like a formula is text; numbers stay numbers."""
+    """A name that looks like a formula is text; arguments are JSON."""
     make_task(chief, -1.5, 2, name="=cmd|'/c calc'!A1")
 
     answer = superuser.get("/taskadmin/tasks/export/csv/")
 
-    head, row = csv.reader(io.StringIO(answer.text))
-    assert head[:5] == ["Id", "Name", "Job", "Lower Limit", "Upper Limit"]
-    assert row[1] == "'=cmd|'/c calc'!A1"
-    assert float(row[3]) == -1.5
-    assert row[6] == "chief"
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert list(row) == [
+        *("id", "name", "job", "arguments", "schedule", "zone", "enabled", "author"),
+        *("created_at", "updated_at"),
+    ]
+    assert row["name"] == "'=cmd|'/c calc'!A1"
+    assert json.loads(row["arguments"]) == {"lower_limit": -1.5, "upper_limit": 2.0}
+    assert row["schedule"] == "in the common slot, every 5 minutes"
+    assert (row["author"], row["enabled"], row["zone"]) == ("chief", "True", "")
+
+
+def test_exports_hold_no_secrets(
+    session: Session, superuser: FlaskClient, chief: User, make_task: MakeTask
+) -> None:
+    """As JSON, too: what was a secret when it was stored is dots, also when its job is gone."""
+    arguments = {"url": "https://shop.example", "token": "hush-hush", MASKED: ["token"]}
+    task_id = make_task(chief, job="gone", params=arguments, enabled=False).id
+    daily = ScheduleInput(kind=ScheduleKind.CRON, cron="30 2 * * *", zone="Europe/Berlin")
+    put_schedule(session, task_id, daily, moment=clock.now(session), slot_interval_s=300)
+    session.commit()
+
+    as_csv = superuser.get("/taskadmin/tasks/export/csv/")
+    as_json = superuser.get("/taskadmin/tasks/export/json/")
+
+    assert "hush" not in as_csv.text + as_json.text
+    (row,) = as_json.get_json()
+    assert row | {"created_at": "", "updated_at": ""} == {
+        "id": task_id,
+        "name": None,
+        "job": "gone",
+        "arguments": {"url": "https://shop.example", "token": "••••••"},
+        "schedule": "at 02:30 every day, in Europe/Berlin",
+        "zone": "Europe/Berlin",
+        "enabled": False,
+        "author": "chief",
+        "created_at": "",
+        "updated_at": "",
+    }
+    assert as_json.headers["Content-Disposition"] == "attachment; filename=tasks.json"
 
 
 @pytest.mark.databases("sqlite")
@@ -46,8 +91,8 @@ def test_names_of_tasks_and_authors_are_text_in_exports(
 
     answer = superuser.get("/taskadmin/tasks/export/csv/")
 
-    _, row = csv.reader(io.StringIO(answer.text))
-    assert (row[1], row[6]) == (f"'{text}", f"'{author.username}")
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert (row["name"], row["author"]) == (f"'{text}", f"'{author.username}")
 
 
 @pytest.mark.databases("sqlite")
@@ -62,6 +107,8 @@ def test_an_export_holds_what_was_searched_for(superuser: FlaskClient, make_task
     _, *rows = csv.reader(io.StringIO(answer.text))
     assert len(rows) == 60
     assert answer.content_type == "text/csv; charset=utf-8"
+    assert superuser.get("/taskadmin/tasks/export/json/?state=paused").get_json() == []
+    assert superuser.get("/taskadmin/tasks/export/json/?state=nonsense").status_code == 404
 
 
 def test_the_list_asks_as_often_for_many_tasks_as_for_few(
@@ -77,7 +124,7 @@ def test_the_list_asks_as_often_for_many_tasks_as_for_few(
     few = [make_task().id for _ in range(2)]
     act(superuser, "run_now", *few)
     with_few = queries()
-    act(superuser, "run_now", *[make_task().id for _ in range(30)])
+    act(superuser, "run_now", *[make_task().id for _ in range(50)])
 
     assert queries() == with_few <= 15
 
@@ -90,4 +137,105 @@ def test_search_finds_names(superuser: FlaskClient, make_task: MakeTask) -> None
     found = superuser.get("/taskadmin/tasks/?search=freez").text
 
     assert "Freezing" in found and "Boiling" not in found
-    assert "No task is called “x”" in superuser.get("/taskadmin/tasks/?search=x").text
+    assert "No task matches “x”" in superuser.get("/taskadmin/tasks/?search=x").text
+
+
+def test_tabs_say_how_many_tasks_they_have(
+    superuser: FlaskClient, chief: User, make_task: MakeTask
+) -> None:
+    """Of those that the search finds; the tab that is open changes no number."""
+    make_task(name="Dice", enabled=False)
+    make_task(name="More dice")
+    make_task(name="Coin", job="gone")
+
+    def tabs(query: str) -> dict[str, str]:
+        page = superuser.get(f"/taskadmin/tasks/?{query}").text
+        return dict(re.findall(r">(\w+) <span class=\"count\">([\d,+]+)</span>", page))
+
+    numbers = ("All", "Active", "Paused", "Failing", "Late", "Orphaned")
+    assert tabs("") == dict(zip(numbers, "321001", strict=True))
+    assert tabs("search=dice") == tabs("search=dice&state=paused")
+    assert tabs("search=dice") == dict(zip(numbers, "211000", strict=True))
+
+
+@pytest.mark.databases("sqlite")
+def test_numbers_of_tabs_end_somewhere(
+    monkeypatch: pytest.MonkeyPatch, superuser: FlaskClient, make_task: MakeTask
+) -> None:
+    """Behind a large number there is a plus, and nothing is counted any further."""
+    for _ in range(4):
+        make_task()
+    monkeypatch.setattr(
+        tasks_page, "count_by_state", partial(matching_tasks.count_by_state, most=2)
+    )
+    monkeypatch.setattr(tasks_page, "MOST", 2)
+
+    page = superuser.get("/taskadmin/tasks/").text
+
+    assert 'All <span class="count">2+</span>' in page
+    assert 'Paused <span class="count">0</span>' in page
+    assert "All that match: more than 2" in page
+
+
+def test_the_last_sixty_runs_are_a_picture_with_words(
+    session: Session, superuser: FlaskClient, make_task: MakeTask
+) -> None:
+    """The last run leads to its page, with how long it took."""
+    run_ids = put_runs(session, make_task(), [*["succeeded"] * 60, "failed", "succeeded"])
+
+    page = superuser.get("/taskadmin/tasks/").text
+
+    assert "<title>the last 60 runs, 1 failed</title>" in page
+    assert f'href="/taskadmin/runs/details/?id={run_ids[-1]}"' in page
+    assert '<span class="sub">2 sec</span>' in page
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize(
+    ("search", "problem"),
+    [
+        ("author:", "“author:” needs a value behind it."),
+        ("state:asleep", "“asleep” is no state of a task: they are active, paused, failing,"),
+    ],
+)
+def test_a_search_that_makes_no_sense_finds_nothing(
+    session: Session, superuser: FlaskClient, make_task: MakeTask, search: str, problem: str
+) -> None:
+    """What is wrong is said above the list; "all that match" does nothing."""
+    task = make_task(name="Dice")
+
+    page = html.unescape(superuser.get(f"/taskadmin/tasks/?search={search}").text)
+    answer = superuser.post(
+        "/taskadmin/tasks/action/", data={"action": "pause", "all": "yes", "search": search}
+    )
+
+    assert problem in page and "Nothing was looked up" in page and "Dice" not in page
+    assert superuser.get(f"/taskadmin/tasks/export/json/?search={search}").get_json() == []
+    (told,) = messages(superuser.get(answer.location).text)
+    assert html.unescape(told).startswith(f"Nothing was done: {problem}")
+    session.expire_all()
+    assert task.enabled is True
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [
+        ("state=paused", "No task is paused"),
+        ("state=failing", "No task is failing"),
+        ("state=late", "No task is late"),
+        ("state=orphaned", "No task is orphaned"),
+        ("state=late&search=x", "No late task matches “x”"),
+        ("search=job:x", "No task matches “job:x”"),
+    ],
+)
+def test_an_empty_list_says_why(
+    superuser: FlaskClient, make_task: MakeTask, query: str, title: str
+) -> None:
+    """And leads back to all tasks."""
+    make_task()
+
+    page = superuser.get(f"/taskadmin/tasks/?{query}").text
+
+    assert f"<h2>{title}</h2>" in page
+    assert ">Show all tasks</a>" in page

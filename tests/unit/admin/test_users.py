@@ -1,14 +1,25 @@
-"""Users: roles and the active switch."""
+"""Users: roles, the active switch, new passwords."""
 
 from __future__ import annotations
 
+import logging
+import re
+
+import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
-from fixture_types import MakeUser
-from taskadmin.accounts.passwords import hash_password
+from fixture_types import AtOnce, CountQueries, MakeUser, SignIn
+from services.browser import hidden_fields
+from services.pages import cells, field_errors
+from taskadmin.accounts.passwords import hash_password, verify_password
 from taskadmin.models import User
+from taskadmin.store import audit
+from taskadmin.store.audit import Filter
+
+PASSWORD = "correct horse battery"
 
 
 def test_roles_are_changed_by_the_form(
@@ -60,3 +71,179 @@ def test_no_page_shows_a_password_hash(
     for path in ("users/", f"users/edit/?id={chief.id}", "profile", "review/"):
         assert "argon2" not in superuser.get(f"/taskadmin/{path}").text
     assert superuser.get("/taskadmin/users/export/csv/").status_code == 302
+
+
+def test_two_superusers_who_demote_each_other_at_once_leave_one(
+    session: Session,
+    superuser: FlaskClient,
+    chief: User,
+    make_user: MakeUser,
+    sign_in: SignIn,
+    at_once: AtOnce,
+) -> None:
+    """By the page: one is saved, the other one is told why not, or may no longer ask."""
+    other = make_user("other", is_superuser=True)
+    others = sign_in(other)
+
+    def demote(client: FlaskClient, user_id: int) -> TestResponse:
+        return client.post(f"/taskadmin/users/edit/?id={user_id}", data={"is_active": "y"})
+
+    ids = (chief.id, other.id)
+    answers = at_once(lambda: demote(superuser, ids[1]), lambda: demote(others, ids[0]))
+
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses[0] == 302
+    assert statuses[1] in (403, 422)
+    session.expire_all()
+    assert len([user for user in session.scalars(select(User)) if user.may_manage]) == 1
+
+
+@pytest.mark.databases("sqlite")
+def test_people_are_shown_by_what_they_may_do(
+    superuser: FlaskClient, make_user: MakeUser, count_queries: CountQueries
+) -> None:
+    """In tabs with counts; the search stays within a tab."""
+    make_user("rita", can_review_tasks=True)
+    make_user("boris")
+    make_user("bea")
+    make_user("gone", is_active=False, is_superuser=True)
+
+    def names(query: str) -> list[str]:
+        page = superuser.get(f"/taskadmin/users/?{query}").text
+        return [row[0].split()[0] for row in cells(page)]
+
+    assert names("") == ["bea", "boris", "chief", "gone", "rita"]
+    assert names("show=superusers") == ["chief"]
+    assert names("show=reviewers") == ["rita"]
+    assert names("show=deactivated") == ["gone"]
+    assert names("show=none") == ["bea", "boris"]
+    assert names("show=none&search=BO") == ["boris"]
+    assert names("show=none&sort=0&desc=1") == ["boris", "bea"]
+    assert superuser.get("/taskadmin/users/?show=x").status_code == 404
+    with count_queries() as statements:
+        page = superuser.get("/taskadmin/users/?show=none").text
+    assert re.findall(r'class="count">(\d+)', page) == ["5", "1", "1", "2", "1"]
+    assert 'aria-current="page">Without rights' in page
+    assert len(statements) <= 6
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("show=deactivated", "Who is deactivated can&#39;t log in; the tasks stay."),
+        ("show=reviewers", "A superuser makes somebody a reviewer"),
+        ("search=%3Cb%3E", "Nobody is called “&lt;b&gt;”"),
+    ],
+)
+def test_an_empty_list_says_why(superuser: FlaskClient, query: str, sentence: str) -> None:
+    """And leads back."""
+    page = superuser.get(f"/taskadmin/users/?{query}").text
+
+    assert sentence in page.replace("can't", "can&#39;t")
+    assert "Show all users" in page
+
+
+def reset(client: FlaskClient, user_id: int, password: str = "") -> TestResponse:
+    """Give somebody a new password."""
+    return client.post(f"/taskadmin/users/password/?id={user_id}", data={"password": password})
+
+
+def shown_password(answer: TestResponse) -> str:
+    """The one on the page."""
+    [found] = re.findall(r'<p class="secret mono">(.*?)</p>', answer.text)
+    return str(found)
+
+
+def test_a_password_is_made_at_random_and_shown_once(
+    session: Session, superuser: FlaskClient, make_user: MakeUser, sign_in: SignIn
+) -> None:
+    """The person's sessions end; the trail says who did it, not what it is."""
+    ana = make_user("ana", PASSWORD)
+    anas = sign_in(ana)
+    assert anas.get("/taskadmin/profile").status_code == 200
+
+    answer = reset(superuser, ana.id)
+
+    password = shown_password(answer)
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert re.fullmatch(r"[a-z2-9]{5}(-[a-z2-9]{5}){3}", password)
+    session.expire_all()
+    assert verify_password(ana.password_hash, password)
+    assert anas.get("/taskadmin/profile").status_code == 302
+    [entry] = audit.page(session, Filter(), limit=9)
+    assert (entry.actor, entry.action, entry.subject) == ("chief", "changed", "ana")
+    assert entry.before == entry.after == {"password": "••••••"}
+    for path in ("users/", f"users/edit/?id={ana.id}", "audit/"):
+        assert password not in superuser.get(f"/taskadmin/{path}").text
+    assert shown_password(reset(superuser, ana.id)) != password
+
+
+@pytest.mark.databases("sqlite")
+def test_a_password_can_be_chosen_for_somebody(
+    session: Session, superuser: FlaskClient, make_user: MakeUser
+) -> None:
+    """As long as it may be set; otherwise the message is at the field, and roles stay."""
+    ana = make_user("ana", PASSWORD, can_review_tasks=True)
+
+    refused = reset(superuser, ana.id, "short")
+    assert refused.status_code == 422
+    assert field_errors(refused.text) == [("password", "A password has at least 10 characters.")]
+    assert re.search(r'<input[^>]* checked[^>]* name="can_review_tasks"', refused.text)
+    session.expire_all()
+    assert verify_password(ana.password_hash, PASSWORD)
+
+    assert shown_password(reset(superuser, ana.id, "a typed <password>")) == (
+        "a typed &lt;password&gt;"
+    )
+    session.expire_all()
+    assert verify_password(ana.password_hash, "a typed <password>")
+    assert ana.may_review
+
+
+@pytest.mark.databases("sqlite")
+def test_ones_own_password_is_changed_in_the_profile(
+    session: Session, superuser: FlaskClient, chief: User
+) -> None:
+    """By who knows it; an open browser isn't enough."""
+    page = superuser.get(f"/taskadmin/users/edit/?id={chief.id}").text
+
+    assert "You change your own password in your profile." in page
+    assert reset(superuser, chief.id).status_code == 404
+    assert reset(superuser, 99).status_code == 404
+    session.expire_all()
+    assert chief.password_hash is None
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.settings(WTF_CSRF_ENABLED=True)
+def test_a_password_is_reset_with_a_token_only(
+    session: Session, superuser: FlaskClient, make_user: MakeUser
+) -> None:
+    """400 in words without it; the form of the page has it."""
+    ana = make_user("ana", PASSWORD)
+
+    assert reset(superuser, ana.id).status_code == 400
+    session.expire_all()
+    assert verify_password(ana.password_hash, PASSWORD)
+
+    token = hidden_fields(superuser.get(f"/taskadmin/users/edit/?id={ana.id}").text)["csrf_token"]
+    answer = superuser.post(
+        f"/taskadmin/users/password/?id={ana.id}", data={"password": "", "csrf_token": token}
+    )
+    assert answer.status_code == 200
+
+
+@pytest.mark.databases("sqlite")
+def test_a_reset_is_one_line_of_the_log_without_the_password(
+    superuser: FlaskClient, make_user: MakeUser, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who, and whose."""
+    ana = make_user("ana", PASSWORD)
+    caplog.set_level(logging.INFO, "taskadmin")
+
+    password = shown_password(reset(superuser, ana.id))
+
+    assert [record.getMessage() for record in caplog.records] == ["chief set the password of ana"]
+    assert not [record for record in caplog.records if password in str(vars(record))]

@@ -46,6 +46,10 @@ class TooManyRuns(TaskAdminError):
     """More runs match than one action may change: narrow the filter."""
 
 
+class SearchTooLong(TaskAdminError):
+    """Looking for the runs took too long: narrow the search."""
+
+
 class TooManyTasks(TaskAdminError):
     """More tasks match than one action may change: narrow the filter."""
 

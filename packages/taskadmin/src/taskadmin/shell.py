@@ -2,32 +2,75 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import Any, NamedTuple
 
-import humanize
-from flask import Blueprint, Flask, current_app, render_template, request, url_for
+from flask import Blueprint, Flask, current_app, g, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import generate_csrf
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from . import i18n
+from .i18n import lazy_gettext
 from .models import User
 from .state import Page, State, get_state
+from .store.health import BeatLag, beat_lag
+from .store.outage import is_outage
+from .words import word
+
+log = logging.getLogger("taskadmin.pages")
 
 ENDPOINT = "taskadmin_shell"
 
 _ERRORS = {
     400: (
-        "This form has expired",
-        "Nothing was changed. Go back, reload the page and try again.",
+        lazy_gettext("This form has expired"),
+        lazy_gettext("Nothing was changed. Go back, reload the page and try again."),
     ),
     403: (
-        "Not allowed",
-        "Your account may not open this page. A superuser can give you the rights.",
+        lazy_gettext("Not allowed"),
+        lazy_gettext("Your account may not open this page. A superuser can give you the rights."),
     ),
-    404: ("Not found", "There is nothing at this address."),
-    413: ("Too large", "Nothing was changed: this is more than any form here takes."),
+    404: (lazy_gettext("Not found"), lazy_gettext("There is nothing at this address.")),
+    413: (
+        lazy_gettext("Too large"),
+        lazy_gettext("Nothing was changed: this is more than any form here takes."),
+    ),
+    503: (
+        lazy_gettext("The database is away"),
+        lazy_gettext("Without it nothing can be shown or changed. Try again in a moment."),
+    ),
 }
+#: When to try again after an outage, in seconds.
+_RETRY_AFTER = "5"
+
+
+class Beat(NamedTuple):
+    """How it stands with beat and the launcher."""
+
+    #: "good", "late" or "stopped".
+    state: str
+    #: Since the launcher's last turn, by the database's clock; None: it never had one.
+    since: timedelta | None
+
+
+def beat_of(state: State) -> Beat:
+    """Judge the launcher's last turn by the length of a tick; asked once for each page."""
+    if "taskadmin_beat_lag" not in g:
+        g.taskadmin_beat_lag = beat_lag(state.session)
+    lag: BeatLag = g.taskadmin_beat_lag
+    if lag.ticked is None:
+        return Beat("stopped", None)
+    ticks = lag.ticked.total_seconds() / state.settings.tick_seconds
+    # A turn may take 8 s; twelve ticks without any are a minute by default.
+    seconds = lag.ticked.total_seconds()
+    if ticks <= 3 or seconds <= 15:
+        return Beat("good", lag.ticked)
+    return Beat("late" if ticks <= 12 else "stopped", lag.ticked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +86,8 @@ class Shell:
 
     @property
     def user(self) -> User | None:
-        """Who is signed in."""
-        return self.state.current_user()
+        """Who is signed in, as far as that can be found out."""
+        return None if "taskadmin_outage" in g else self.state.current_user()
 
     @property
     def pages(self) -> list[Page]:
@@ -65,6 +108,24 @@ class Shell:
     def csrf_name(self) -> str:
         """Name of the field that a form sends its token in."""
         return csrf_field_name()
+
+    @property
+    def language(self) -> str:
+        """Language of the page, for its ``lang``."""
+        return i18n.language_tag()
+
+    @property
+    def zone(self) -> str | None:
+        """The zone that the reader has chosen; None: the browser's."""
+        return i18n.zone_name()
+
+    @property
+    def beat(self) -> Beat | None:
+        """Whether the launcher's turns come, for those who may know."""
+        user = self.user
+        if user is None or not user.may_review:
+            return None
+        return beat_of(self.state)
 
     def csrf_token(self) -> str:
         """Token for a form that is written by hand."""
@@ -88,15 +149,10 @@ def add_shell(app: Flask, url_prefix: str) -> None:
         static_url_path="/static",
     )
     blueprint.app_context_processor(lambda: {"taskadmin": Shell(get_state())})
-    for name, function in (
-        ("ago", ago),
-        ("utc", utc),
-        ("duration", duration),
-        ("number", number),
-        ("short", short),
-    ):
+    for name, function in {**i18n.FILTERS, "word": word}.items():
         blueprint.add_app_template_filter(function, f"taskadmin_{name}")
     app.register_blueprint(blueprint)
+    i18n.init_app(app)
 
 
 def csrf_field_name() -> str:
@@ -115,42 +171,27 @@ class PageForm(FlaskForm):
         super().__init__(formdata=request.form or None, **options)
 
 
+def handle_outages(blueprint: Blueprint) -> None:
+    """Let the pages of *blueprint* say so when the database is away."""
+    for kind in (DBAPIError, PoolTimeout):
+        blueprint.register_error_handler(kind, _outage_page)
+
+
+def _outage_page(error: SQLAlchemyError) -> ResponseReturnValue:
+    if not is_outage(error):
+        raise error
+    log.error("A page waits for the database: %s", str(error.__cause__ or error).strip())
+    # Who reads it, and in which language, can't be looked up.
+    g.taskadmin_outage, g.taskadmin_reader = True, None
+    title, text = _ERRORS[503]
+    # Without the context processors of others, which may ask the database: Flask-Login's does.
+    template = current_app.jinja_env.get_template("taskadmin/error.html")
+    page = template.render(taskadmin=Shell(get_state()), status=503, title=title, text=text)
+    return page, 503, {"Retry-After": _RETRY_AFTER}
+
+
 def error_page(status: int) -> tuple[str, int]:
     """An error in words, within the frame."""
     title, text = _ERRORS[status]
-    return render_template("taskadmin/error.html", status=status, title=title, text=text), status
-
-
-def ago(moment: datetime) -> str:
-    """How long ago *moment* was, in words."""
-    return humanize.naturaltime(moment, when=datetime.now(UTC))
-
-
-def utc(moment: datetime) -> str:
-    """*moment* for people: ``2026-01-31 12:00:00 UTC``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def duration(length: timedelta) -> str:
-    """A duration with a fitting unit."""
-    seconds = length.total_seconds()
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return humanize.precisedelta(length, minimum_unit="seconds", format="%0.0f")
-
-
-def number(value: float | None) -> str:
-    """A number as short as it can be without becoming another one, with groups."""
-    if value is None:
-        return "–"
-    if isinstance(value, float) and not (abs(value) >= 1e15 or 0 < abs(value) < 1e-4):
-        text = format(value, ",.15g") if float(format(value, ".15g")) == value else repr(value)
-        return text.replace("-", "−")
-    return (f"{value:,}" if isinstance(value, int) else repr(value)).replace("-", "−")
-
-
-def short(value: float) -> str:
-    """A number with six digits that count, grouped: for columns."""
-    return format(value, ",.6g").replace("-", "−")
+    page = render_template("taskadmin/error.html", status=status, title=title, text=text)
+    return page, status

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -49,9 +50,57 @@ class Terminate(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class QueueState:
+    """Messages and consumers of a queue; None for both if it isn't there."""
+
+    name: str
+    #: Without those that workers hold.
+    ready: int | None
+    consumers: int | None
+
+
+class Inspect(Protocol):
+    """Ask the broker who reads the queues and what waits there."""
+
+    def __call__(self) -> Sequence[QueueState] | None:
+        """Return every queue that workers read, and the one for dead messages, within about a second.
+
+        None if the broker can't tell; only RabbitMQ can.
+
+        Raises:
+            BrokerUnavailable: If the broker can't be reached.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What came of asking the workers for a sign of life."""
+
+    #: Who answered; None: nobody did in time.
+    worker: str | None
+    elapsed: timedelta
+    #: Whether workers can answer at all: not where Celery's result backend is switched off.
+    is_possible: bool = True
+
+
+class Ping(Protocol):
+    """Send a message through the broker to a worker and wait for its reply."""
+
+    def __call__(self) -> Echo:
+        """Return who answered, within about three seconds.
+
+        Raises:
+            BrokerUnavailable: If the broker can't be reached.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A page of the menu."""
 
+    #: Translated when it is shown.
     label: str
     endpoint: str
     #: Whether this person may open it; the menu shows no page that would answer 403.
@@ -74,6 +123,9 @@ class State:
     current_user: Callable[[], User | None] = nobody
     #: Address of the log in page for a path to come back to; None where the host signs people in.
     login_url: Callable[[str], str] | None = None
+    #: The hash of a password that may be set, or a ValueError that says why not; set by
+    #: ``Accounts``. None where the host signs people in.
+    hash_password: Callable[[str], str] | None = None
     #: Where people land who name no page.
     home_url: Callable[[], str] = lambda: "/"
     #: The menu, in order.
@@ -82,6 +134,9 @@ class State:
     publish: Publish | None = None
     #: Set by ``TaskQueue``, too.
     terminate: Terminate | None = None
+    #: Set by ``TaskQueue``, too; without them only the ledger says what waits.
+    inspect: Inspect | None = None
+    ping: Ping | None = None
     celery: Celery | None = None
     admin: Admin | None = None
     #: What ``/readyz`` asks and remembers.

@@ -12,7 +12,7 @@ from flask_admin import BaseView
 
 from ..models import User
 from ..next_url import is_own_path
-from ..shell import error_page
+from ..shell import error_page, handle_outages
 from ..state import State, get_state
 
 if TYPE_CHECKING:
@@ -28,6 +28,12 @@ MAX_BIG_ID = 2**63 - 1
 
 class ProtectedView(BaseView):
     """A view that only some people may open; everybody else is turned away, and it is logged."""
+
+    def create_blueprint(self, admin: Any) -> Any:
+        """Flask-Admin's blueprint of the view; it says so when the database is away."""
+        blueprint = super().create_blueprint(admin)
+        handle_outages(blueprint)
+        return blueprint
 
     @staticmethod
     def allows(user: User) -> bool:

@@ -12,6 +12,7 @@ from ..jobs import Job
 from ..jobs.fields import ArgumentField, fields_of, text_of_choice
 from ..jobs.texts import USE_DEFAULT, parse_text, show_text
 from ..models import GENERATE_RANDOM_NUMBER
+from ..texts import gettext
 
 #: What a browser's own inputs take as their value; anything else they would show as empty.
 _NATIVE = {
@@ -31,12 +32,14 @@ class ArgumentInput:
         name: The input's name and id.
         text: What it shows; never a secret.
         kept: There is a stored secret that an empty input keeps.
+        label: The host's own, but for the job that comes with taskadmin.
     """
 
     field: ArgumentField
     name: str
     text: str = ""
     kept: bool = False
+    label: str = ""
     errors: list[str] = dataclasses.field(default_factory=list)
 
     @property
@@ -65,9 +68,13 @@ class ArgumentInput:
     @property
     def choices(self) -> list[tuple[str, str, bool]]:
         """Texts and labels, and which is chosen; the first is none of them if that is possible."""
-        texts = [(text_of_choice(value), label) for value, label in self.field.choices]
+        texts = [
+            # The third position of a switch; every other label is the host's.
+            (text_of_choice(value), gettext(label) if isinstance(value, bool) else label)
+            for value, label in self.field.choices
+        ]
         if self.field.optional or self.text not in dict(texts):
-            texts.insert(0, ("", "–" if self.field.optional else "Choose one"))
+            texts.insert(0, ("", "–" if self.field.optional else gettext("Choose one")))
         return [(text, label, text == self.text) for text, label in texts]
 
     @property
@@ -90,13 +97,13 @@ class ArgumentInput:
         """What is said below it."""
         parts = [self.field.help, self.field.limits]
         if self.field.kind == "datetime" and not self.field.naive:
-            parts.append("In UTC.")
+            parts.append(gettext("In UTC."))
         if self.field.kind == "duration":
-            parts.append("Such as 90 s, 1 h 30 min or PT90S.")
+            parts.append(gettext("Such as 90 s, 1 h 30 min or PT90S."))
         if self.field.kind == "json":
-            parts.append("As JSON.")
+            parts.append(gettext("As JSON."))
         if self.kept:
-            parts.append("A value is stored and never shown: leave this empty to keep it.")
+            parts.append(gettext("A value is stored and never shown: leave this empty to keep it."))
         return " ".join(part.rstrip() for part in parts if part)
 
 
@@ -166,13 +173,14 @@ class ArgumentsForm:
         """Say of each secret that was typed, and isn't sent back, that it has to be typed again."""
         for one in self.inputs:
             if one.field.kind == "secret" and self._typed and self._typed.get(one.name):
-                one.errors.append("Enter this again: what you typed isn't sent back.")
+                one.errors.append(gettext("Enter this again: what you typed isn't sent back."))
 
     def _input(self, one: ArgumentField, masked: tuple[str, ...]) -> ArgumentInput:
         if one.name in masked:
             one = dataclasses.replace(one, kind="secret", default=None)
         name = one.name if self.job.name == GENERATE_RANDOM_NUMBER else f"arg-{one.name}"
-        found = ArgumentInput(one, name)
+        own = self.job.name == GENERATE_RANDOM_NUMBER
+        found = ArgumentInput(one, name, label=gettext(one.label) if own else one.label)
         found.kept = one.kind == "secret" and self._stored.get(one.name) is not None
         if one.kind != "secret":
             if self._typed is not None:

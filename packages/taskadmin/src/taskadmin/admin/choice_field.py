@@ -9,6 +9,8 @@ from markupsafe import Markup, escape
 from wtforms import Field, StringField, ValidationError
 from wtforms.widgets import html_params
 
+from ..texts import gettext
+
 
 class SelectOne:
     """A list to choose from."""
@@ -32,11 +34,11 @@ class ChoiceField(StringField):
 
     widget = SelectOne()
 
-    def __init__(self, label: str, *, options: Mapping[str, str], **arguments: Any) -> None:
+    def __init__(self, label: Any, *, options: Mapping[str, Any], **arguments: Any) -> None:
         super().__init__(label, **arguments)
         self.options = options
 
     def pre_validate(self, form: Any) -> None:
         """Refuse what isn't on the list."""
         if self.data not in self.options:
-            raise ValidationError("Choose one of these.")
+            raise ValidationError(gettext("Choose one of these."))

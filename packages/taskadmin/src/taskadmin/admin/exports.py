@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
 
 #: A spreadsheet takes text that begins so for a formula (OWASP, "CSV injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def formula_safe(_view: Any, _context: Any, model: Any, name: str) -> str:
-    """A text column's value, as text for spreadsheets too."""
-    value = getattr(model, name)
-    return safe_text("" if value is None else str(value))
 
 
 def safe_text(text: str) -> str:

@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import url_for
 from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 
 from ..errors import RegistrationError
+from ..i18n import lazy_gettext
 from ..jobs import find_jobs
 from ..models import Task, User
 from ..shell import add_shell
 from ..state import Page, State, register
 from .access import ProtectedView
 from .audit import AuditView
+from .dashboard import DashboardView
+from .failures import FailuresView
 from .index import IndexView
+from .launches import LaunchesView
 from .review import ReviewView
 from .runs import RunsView
 from .tasks import TasksView
 from .users import UsersView
+from .workers import WorkersView
 
 if TYPE_CHECKING:
     from flask import Flask
 
 INDEX = "taskadmin"
+#: What the menu calls the views.
+_LABELS = {
+    "Dashboard": lazy_gettext("Dashboard"),
+    "Tasks": lazy_gettext("Tasks"),
+    "Runs": lazy_gettext("Runs"),
+    "Launches": lazy_gettext("Launches"),
+    "Failures": lazy_gettext("Failures"),
+    "Workers": lazy_gettext("Workers"),
+    "Review": lazy_gettext("Review"),
+    "Users": lazy_gettext("Users"),
+    "Audit": lazy_gettext("Audit"),
+}
 
 
 class AdminViews:
-    """Tasks, runs, review, users and audit trail as Flask-Admin views, each of them permission-checked.
+    """Everything that people see and manage as Flask-Admin views, each of them permission-checked.
 
     They get a Flask-Admin of their own, or are added to the host's under the category
     "taskadmin". Anonymous people are led to the log in page, others without rights get 403.
@@ -65,18 +82,22 @@ class AdminViews:
         else:
             state.home_url = _first_page_or(state, state.home_url)
 
-        def place(name: str) -> dict[str, str | None]:
+        def place(name: str) -> dict[str, Any]:
             path = name.lower()
             return {
-                "name": name,
+                "name": _LABELS[name],
                 "endpoint": f"taskadmin_{path}",
                 "url": f"{url_prefix}/{path}",
                 "category": category,
             }
 
         views: list[ProtectedView] = [
+            DashboardView(**place("Dashboard")),
             TasksView(Task, state.db, **place("Tasks")),
             RunsView(**place("Runs")),
+            LaunchesView(**place("Launches")),
+            FailuresView(**place("Failures")),
+            WorkersView(**place("Workers")),
             ReviewView(**place("Review")),
             UsersView(User, state.db, **place("Users")),
             AuditView(**place("Audit")),
@@ -84,7 +105,7 @@ class AdminViews:
         admin.add_views(*views)
         state.admin = admin
         state.pages += [
-            Page(str(view.name), f"{view.endpoint}.index_view", view.allows) for view in views
+            Page(view.name, f"{view.endpoint}.index_view", view.allows) for view in views
         ]
 
 

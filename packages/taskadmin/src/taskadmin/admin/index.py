@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import AdminIndexView, expose
 
-from ..shell import error_page
+from ..shell import error_page, handle_outages
 from ..state import get_state
 from .access import log_refusal
 
 
 class IndexView(AdminIndexView):
     """Leads everybody to the first page they may open."""
+
+    def create_blueprint(self, admin: Any) -> Any:
+        """Flask-Admin's blueprint of the view; it says so when the database is away."""
+        blueprint = super().create_blueprint(admin)
+        handle_outages(blueprint)
+        return blueprint
 
     @expose()
     def index(self) -> ResponseReturnValue:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import abort, redirect
+from flask import abort, redirect, request
 from flask_admin.contrib.sqla import ModelView
 from flask_admin.model.base import ViewArgs
 from flask_wtf import FlaskForm
@@ -36,10 +37,12 @@ class ProtectedModelView(ProtectedView, ModelView):
         return given
 
     def get_list(self, page: int | None, *arguments: Any, **options: Any) -> Any:
-        """The rows of a page; a page behind the last one leads to the first."""
+        """The rows of a page; a page behind the last one leads to the first, with its filter."""
         count, rows = super().get_list(page, *arguments, **options)
         if page and not rows:
-            abort(redirect(self.get_url(".index_view")))
+            kept = {name: value for name, value in request.args.items() if name != "page"}
+            query = f"?{urlencode(kept)}" if kept else ""
+            abort(redirect(self.get_url(".index_view") + query))
         return count, rows
 
     def get_one(self, id: str) -> Any:  # noqa: A002 - Flask-Admin's name

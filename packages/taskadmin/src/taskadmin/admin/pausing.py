@@ -8,31 +8,40 @@ from typing import Any
 from wtforms import DateTimeLocalField, TextAreaField, ValidationError
 from wtforms.validators import Length, Optional
 
+from ..i18n import lazy_gettext
 from ..shell import PageForm
 from ..store.pauses import NOTE_LENGTH
+from ..texts import gettext
 
 
 def _in_the_future(_form: Any, field: DateTimeLocalField) -> None:
     if field.data is not None and field.data.replace(tzinfo=UTC) <= datetime.now(UTC):
-        raise ValidationError("This time is over: choose a later one, or none.")
+        raise ValidationError(gettext("This time is over: choose a later one, or none."))
 
 
 class PauseForm(PageForm):
     """Why, and until when."""
 
     note = TextAreaField(
-        "Note",
+        lazy_gettext("Note"),
         validators=[
-            Length(max=NOTE_LENGTH, message=f"A note has at most {NOTE_LENGTH} characters.")
+            Length(
+                max=NOTE_LENGTH,
+                message=lazy_gettext("A note has at most %(most)s characters.", most=NOTE_LENGTH),
+            )
         ],
-        description="Optional; shown wherever the task is, and in the rows of the runs it misses.",
+        description=lazy_gettext(
+            "Optional; shown wherever the task is, and in the rows of the runs it misses."
+        ),
         render_kw={"maxlength": NOTE_LENGTH, "rows": 3},
     )
     resume_at = DateTimeLocalField(
-        "Resume on",
+        lazy_gettext("Resume on"),
         format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
         validators=[Optional(), _in_the_future],
-        description="Optional; in UTC. Without it the pause lasts until somebody ends it.",
+        description=lazy_gettext(
+            "Optional; in UTC. Without it the pause lasts until somebody ends it."
+        ),
     )
 
     @property

@@ -1,10 +1,10 @@
-"""What people do to runs: retry, cancel, cancel and terminate, and what they are told of it."""
+"""What people do to runs: retry, cancel, terminate, delete failed ones, and what they are told of it."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,48 +12,26 @@ from ..jobs import all_jobs
 from ..models import RunState
 from ..state import State
 from ..store.by_hand import ManualLaunch
-from ..store.run_actions import cancel_runs, retry_runs
+from ..store.run_actions import cancel_runs, discard_runs, retry_runs
+from ..texts import gettext, ngettext
 from .actor import current_actor
 from .launching import Outcome, start_runs
 
 log = logging.getLogger("taskadmin.admin")
 
-RETRY, CANCEL, TERMINATE = "retry", "cancel", "terminate"
-ACTIONS = (RETRY, CANCEL, TERMINATE)
+RETRY, CANCEL, TERMINATE, DISCARD = "retry", "cancel", "terminate", "discard"
+ACTIONS = (RETRY, CANCEL, TERMINATE, DISCARD)
 #: Runs of one transaction.
 _BATCH = 1_000
+#: The same where nothing but deleting is done, as the pruner does it.
+_DISCARDED = 5_000
 
 FINISHED = (RunState.SUCCEEDED, RunState.FAILED, RunState.SKIPPED, RunState.CANCELLED)
 _ACTS_ON = {
     RETRY: FINISHED,
     CANCEL: (RunState.QUEUED,),
     TERMINATE: (RunState.QUEUED, RunState.RUNNING),
-}
-#: What comes of a running job whose run is cancelled, by the worker's answer: of one, of several.
-_ENDINGS = {
-    "terminated": ("its job is terminated", "{} are terminated"),
-    "impossible": (
-        (
-            "its job goes on, because its worker has no process for it alone, and what it returns"
-            " isn't recorded"
-        ),
-        "{} can't be terminated, because their workers have no processes for them alone",
-    ),
-    "unanswered": (
-        "no worker said that it executes it, so its job may be over; what it returns isn't recorded",
-        "of {} no worker said that it executes them, so they may be over",
-    ),
-    "broker away": (
-        "its job goes on, because the broker can't be reached, and what it returns isn't recorded",
-        "{} go on, because the broker can't be reached",
-    ),
-    "no queue": (
-        (
-            "its job goes on, because this application has no queue to tell workers through, and what"
-            " it returns isn't recorded"
-        ),
-        "{} go on, because this application has no queue to tell workers through",
-    ),
+    DISCARD: (RunState.FAILED,),
 }
 
 
@@ -90,11 +68,6 @@ class Question:
         return self.counts.get(RunState.RUNNING, 0)
 
 
-def runs_in_words(count: int) -> str:
-    """So many runs."""
-    return "1 run" if count == 1 else f"{count:,} runs"
-
-
 def retry(state: State, run_ids: Sequence[int], form_key: str | None) -> Outcome:
     """Queue each finished run again, with its job and its arguments, and say what happened.
 
@@ -102,7 +75,7 @@ def retry(state: State, run_ids: Sequence[int], form_key: str | None) -> Outcome
         form_key: Made with the page, so that a second submit retries nothing twice.
     """
     if not run_ids:
-        return Outcome("No run was started: select the runs to retry.", "danger")
+        return Outcome(gettext("No run was started: select the runs to retry."), "danger")
     actor = current_actor()
 
     def launch(batch: Sequence[int], request_key: UUID, owner: UUID) -> ManualLaunch:
@@ -115,9 +88,8 @@ def retry(state: State, run_ids: Sequence[int], form_key: str | None) -> Outcome
             jobs=all_jobs(),
         )
 
-    return start_runs(
-        state, run_ids, form_key, launch, gone="none of these runs is finished, or they are gone"
-    )
+    gone = gettext("No run was started: none of these runs is finished, or they are gone.")
+    return start_runs(state, run_ids, form_key, launch, gone=gone)
 
 
 def cancel(state: State, run_ids: Sequence[int], *, terminate: bool = False) -> Outcome:
@@ -136,19 +108,56 @@ def cancel(state: State, run_ids: Sequence[int], *, terminate: bool = False) -> 
         running += done.running
     number = len(queued) + len(running)
     if not number:
-        states = "queued or running" if terminate else "queued"
-        return Outcome(f"Nothing was cancelled: none of these runs is {states}.", "danger")
+        return Outcome(
+            gettext("Nothing was cancelled: none of these runs is queued or running.")
+            if terminate
+            else gettext("Nothing was cancelled: none of these runs is queued."),
+            "danger",
+        )
     log.info("%s cancelled %d runs", actor.name, number, extra={"user": actor.name})
-    sentence = f"{runs_in_words(number)} {'is' if number == 1 else 'are'} cancelled"
+    sentence = ngettext("%(num)s run is cancelled", "%(num)s runs are cancelled", number)
     left = len(run_ids) - number
     if left:
-        states = "finished" if terminate else "running or finished"
-        sentence += f", {left:,} {'was' if left == 1 else 'were'} {states} already"
-    if not running:
-        return Outcome(f"{sentence}.")
-    answers = _terminate(state, running)
-    ended = answers == {"terminated": len(running)}
-    return Outcome(f"{sentence}; {_told(answers)}.", "success" if ended else "danger")
+        over = (
+            ngettext("%(num)s was finished already", "%(num)s were finished already", left)
+            if terminate
+            else ngettext(
+                "%(num)s was running or finished already",
+                "%(num)s were running or finished already",
+                left,
+            )
+        )
+        sentence = gettext("%(one)s, %(other)s", one=sentence, other=over)
+    answers = _terminate(state, running) if running else {}
+    for ending in _endings(answers):
+        sentence = gettext("%(one)s; %(other)s", one=sentence, other=ending)
+    ended = answers in ({}, {"terminated": len(running)})
+    return Outcome(gettext("%(what)s.", what=sentence), "success" if ended else "danger")
+
+
+def discard(state: State, run_ids: Sequence[int]) -> Outcome:
+    """Delete failed runs, and say what happened."""
+    actor = current_actor()
+    deleted = early = 0
+    for begin in range(0, len(run_ids), _DISCARDED):
+        batch = run_ids[begin : begin + _DISCARDED]
+        done = discard_runs(state.session, batch, actor=actor)
+        deleted += len(done.run_ids)
+        early += done.too_early
+    if not deleted and not early:
+        return Outcome(gettext("Nothing was deleted: none of these runs is failed."), "danger")
+    later = ngettext(
+        "%(num)s has to wait until its launch is closed",
+        "%(num)s have to wait until their launches are closed",
+        early,
+    )
+    if not deleted:
+        return Outcome(gettext("Nothing was deleted: %(why)s.", why=later), "danger")
+    log.info("%s deleted %d failed runs", actor.name, deleted, extra={"user": actor.name})
+    sentence = ngettext("%(num)s failed run is deleted", "%(num)s failed runs are deleted", deleted)
+    if early:
+        sentence = gettext("%(one)s; %(other)s", one=sentence, other=later)
+    return Outcome(gettext("%(what)s.", what=sentence))
 
 
 def _terminate(state: State, run_ids: Sequence[int]) -> Mapping[str, int]:
@@ -157,11 +166,70 @@ def _terminate(state: State, run_ids: Sequence[int]) -> Mapping[str, int]:
     return Counter(state.terminate(run_ids).values())
 
 
-def _told(answers: Mapping[str, int]) -> str:
-    told = []
+def _endings(answers: Mapping[str, int]) -> Iterator[str]:
+    """What comes of running jobs whose runs are cancelled, by the answers of their workers."""
     alone = sum(answers.values()) == 1
     for answer, count in answers.items():
-        one, many = _ENDINGS.get(answer, _ENDINGS["unanswered"])
-        jobs = "1 running job" if count == 1 else f"{count:,} running jobs"
-        told.append(one if alone else many.format(jobs))
-    return "; ".join(told)
+        yield _ending_of_one(answer) if alone else _ending_of_several(answer, count)
+
+
+def _ending_of_one(answer: str) -> str:
+    match answer:
+        case "terminated":
+            return gettext("its job is terminated")
+        case "impossible":
+            return gettext(
+                "its job goes on, because its worker has no process for it alone, and what it"
+                " returns isn't recorded"
+            )
+        case "broker away":
+            return gettext(
+                "its job goes on, because the broker can't be reached, and what it returns"
+                " isn't recorded"
+            )
+        case "no queue":
+            return gettext(
+                "its job goes on, because this application has no queue to tell workers through,"
+                " and what it returns isn't recorded"
+            )
+        case _:
+            return gettext(
+                "no worker said that it executes it, so its job may be over; what it returns"
+                " isn't recorded"
+            )
+
+
+def _ending_of_several(answer: str, count: int) -> str:
+    match answer:
+        case "terminated":
+            return ngettext(
+                "%(num)s running job is terminated", "%(num)s running jobs are terminated", count
+            )
+        case "impossible":
+            return ngettext(
+                "%(num)s running job can't be terminated, because its worker has no process for"
+                " it alone",
+                "%(num)s running jobs can't be terminated, because their workers have no processes"
+                " for them alone",
+                count,
+            )
+        case "broker away":
+            return ngettext(
+                "%(num)s running job goes on, because the broker can't be reached",
+                "%(num)s running jobs go on, because the broker can't be reached",
+                count,
+            )
+        case "no queue":
+            return ngettext(
+                "%(num)s running job goes on, because this application has no queue to tell"
+                " workers through",
+                "%(num)s running jobs go on, because this application has no queue to tell"
+                " workers through",
+                count,
+            )
+        case _:
+            return ngettext(
+                "of %(num)s running job no worker said that it executes it, so it may be over",
+                "of %(num)s running jobs no worker said that it executes them, so they may be over",
+                count,
+            )

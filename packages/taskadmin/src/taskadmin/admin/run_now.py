@@ -11,6 +11,7 @@ from ..jobs import all_jobs
 from ..models import User
 from ..state import State
 from ..store.by_hand import ManualLaunch, launch_by_hand
+from ..texts import gettext
 from .actor import current_actor
 from .launching import Outcome, start_runs
 
@@ -36,7 +37,7 @@ def run_now(
     """
     ids = sorted(set(task_ids))
     if not ids:
-        return Outcome("No run was started: select the tasks to run.", "danger")
+        return Outcome(gettext("No run was started: select the tasks to run."), "danger")
     username, user_id, actor = user.username, user.id, current_actor()
 
     def launch(batch: Sequence[int], request_key: UUID, owner: UUID) -> ManualLaunch:
@@ -61,4 +62,5 @@ def run_now(
             )
         return started
 
-    return start_runs(state, ids, form_key, launch, gone="the tasks are gone")
+    gone = gettext("No run was started: the tasks are gone.")
+    return start_runs(state, ids, form_key, launch, gone=gone)

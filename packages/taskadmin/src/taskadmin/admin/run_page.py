@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from ..models import RunProgress, RunState, TaskResult
 from ..store.progress import find_progress
 from ..store.run_details import Retry, retries_of
 from .shown_arguments import arguments_of
+from .tracebacks import Place, message_of, own_place
 
 
 class Attempt(NamedTuple):
@@ -26,6 +27,37 @@ class Attempt(NamedTuple):
     worker: str
     error_type: str | None
     error: str | None
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long it took."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return max(self.ended_at - self.started_at, timedelta())
+
+    @property
+    def place(self) -> Place | None:
+        """Where in somebody's own code it failed."""
+        return own_place(self.error)
+
+    @property
+    def message(self) -> str:
+        """What the exception said, in one line."""
+        return message_of(self.error, self.error_type)
+
+
+class Step(NamedTuple):
+    """A state that a run came to, and what it did in it until the next one."""
+
+    #: A word of ``RunState``.
+    state: str
+    at: datetime
+    #: None while it lasts, and for the last one.
+    lasted: timedelta | None = None
+    #: Which attempt began, if there may be several.
+    attempt: int | None = None
+    worker: str = ""
+    error_type: str | None = None
 
 
 class Line(NamedTuple):
@@ -75,8 +107,9 @@ class RunPage:
     @property
     def attempts(self) -> list[Attempt]:
         """Its attempts, the newest first; a run that succeeded at once keeps no log of them."""
-        entries = [entry for entry in self.run.attempt_log or () if isinstance(entry, dict)]
-        return [
+        run = self.run
+        entries = [entry for entry in run.attempt_log or () if isinstance(entry, dict)]
+        found = [
             Attempt(
                 entry.get("attempt") or 0,
                 _moment(entry.get("started_at")),
@@ -87,6 +120,53 @@ class RunPage:
             )
             for entry in reversed(entries)
         ]
+        if run.error_type is None:
+            return found
+        # The run keeps more of the last error than the log, which short jobs have none of.
+        newest = found[0] if found and found[0].number == run.attempts else None
+        if newest is not None:
+            return [newest._replace(error=run.error or newest.error), *found[1:]]
+        last = Attempt(
+            *(max(run.attempts, 1), run.started_at, run.finished_at, run.worker or ""),
+            *(run.error_type, run.error),
+        )
+        return [last, *found]
+
+    @property
+    def failure(self) -> Attempt | None:
+        """The attempt that it failed with."""
+        return self.attempts[0] if self.run.error_type is not None else None
+
+    @property
+    def steps(self) -> list[Step]:
+        """Its states in order, with how long each lasted."""
+        run = self.run
+        several = run.max_attempts > 1 or run.attempts > 1
+        steps = [Step("queued", run.queued_at)]
+        logged = list(reversed(self.attempts))
+        if run.started_at and (not logged or logged[-1].number < run.attempts):
+            logged.append(Attempt(run.attempts, run.started_at, None, run.worker or "", None, None))
+        for attempt in logged:
+            if attempt.started_at is None:
+                continue  # it never began
+            number = attempt.number if several else None
+            steps.append(Step("running", attempt.started_at, None, number, attempt.worker))
+            # The end of the last attempt is the run's, unless it was cancelled before the next.
+            if attempt.ended_at is not None and attempt.ended_at != run.finished_at:
+                steps.append(Step("queued", attempt.ended_at, None, number, "", attempt.error_type))
+        if run.finished_at is not None:
+            steps.append(Step(run.state, run.finished_at, error_type=run.error_type))
+        pairs = zip(steps, [*steps[1:], None], strict=True)
+        return [
+            step if then is None else step._replace(lasted=max(then.at - step.at, timedelta()))
+            for step, then in pairs
+        ]
+
+    @property
+    def in_all(self) -> timedelta | None:
+        """From being queued to being finished."""
+        finished_at = self.run.finished_at
+        return None if finished_at is None else max(finished_at - self.run.queued_at, timedelta())
 
     @property
     def lines(self) -> list[Line]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from wtforms import Field, Form, StringField
 
+from ..i18n import lazy_gettext
 from ..models import MissedRuns, Overlap
 from ..schedules import InvalidSchedule, Occurrence, Schedule, ScheduleKind, in_words, preview
 from ..schedules.words import duration_in_words
@@ -53,7 +54,7 @@ class MomentField(StringField):
         return bool(_NATIVE.fullmatch(self.data or ""))
 
 
-def _text(label: str, help_: str = "", **render: Any) -> StringField:
+def _text(label: Any, help_: Any = "", **render: Any) -> StringField:
     return StringField(
         label,
         filters=[lambda text: (text or "").strip()],
@@ -62,7 +63,7 @@ def _text(label: str, help_: str = "", **render: Any) -> StringField:
     )
 
 
-def _moment(label: str, help_: str) -> MomentField:
+def _moment(label: Any, help_: Any) -> MomentField:
     return MomentField(
         label,
         filters=[lambda text: (text or "").strip().replace(" ", "T")],
@@ -71,8 +72,9 @@ def _moment(label: str, help_: str) -> MomentField:
     )
 
 
-def _unit(of: str) -> ChoiceField:
-    return ChoiceField("Unit", options=UNITS, render_kw={"aria-label": f"Unit: {of}"})
+def _unit(label: Any) -> ChoiceField:
+    """The unit of a number; *label* is read aloud only."""
+    return ChoiceField(label, options=UNITS, render_kw={"aria-label": label})
 
 
 class ScheduleForm(Form):
@@ -85,52 +87,71 @@ class ScheduleForm(Form):
     """
 
     kind = ChoiceField(
-        "When",
+        lazy_gettext("When"),
         options={
-            ScheduleKind.SLOT.value: "Common slot",
-            ScheduleKind.INTERVAL.value: "Every …",
-            ScheduleKind.CRON.value: "Cron expression",
-            ScheduleKind.ONCE.value: "Once",
+            ScheduleKind.SLOT.value: lazy_gettext("Common slot"),
+            ScheduleKind.INTERVAL.value: lazy_gettext("Every …"),
+            ScheduleKind.CRON.value: lazy_gettext("Cron expression"),
+            ScheduleKind.ONCE.value: lazy_gettext("Once"),
         },
     )
-    every = _text("Every", inputmode="decimal")
-    every_unit = _unit("every")
+    every = _text(lazy_gettext("Every"), inputmode="decimal")
+    every_unit = _unit(lazy_gettext("Unit: every"))
     cron = _text(
-        "Cron expression",
-        "Minute, hour, day of the month, month, day of the week: 30 2 * * * is daily at 02:30.",
+        lazy_gettext("Cron expression"),
+        lazy_gettext(
+            "Minute, hour, day of the month, month, day of the week: 30 2 * * * is daily at 02:30."
+        ),
         maxlength=200,
     )
-    once_at = _moment("Date and time", "As clocks show it in the time zone.")
-    zone = _text("Time zone", "An IANA name, such as Europe/Berlin.", list="zones", maxlength=64)
-    starts_at = _moment("Start", "Nothing is due before.")
-    ends_at = _moment("End", "Nothing is due after.")
-    max_runs = _text("Most runs", "Then the schedule ends.", inputmode="numeric")
-    missed_runs = ChoiceField(
-        "Missed runs",
-        options={
-            MissedRuns.ONCE.value: "Run the newest one late",
-            MissedRuns.ALL.value: "Run each of them late",
-            MissedRuns.SKIP.value: "Only record them",
-        },
-        description="When nothing could be started for longer than the grace.",
+    once_at = _moment(
+        lazy_gettext("Date and time"), lazy_gettext("As clocks show it in the time zone.")
     )
-    grace = _text("Grace", "What is late by no more than this isn't missed.", inputmode="decimal")
-    grace_unit = _unit("grace")
-    overlap = ChoiceField(
-        "Overlap",
+    zone = _text(
+        lazy_gettext("Time zone"),
+        lazy_gettext("An IANA name, such as Europe/Berlin."),
+        list="zones",
+        maxlength=64,
+    )
+    starts_at = _moment(lazy_gettext("Start"), lazy_gettext("Nothing is due before."))
+    ends_at = _moment(lazy_gettext("End"), lazy_gettext("Nothing is due after."))
+    max_runs = _text(
+        lazy_gettext("Most runs"), lazy_gettext("Then the schedule ends."), inputmode="numeric"
+    )
+    missed_runs = ChoiceField(
+        lazy_gettext("Missed runs"),
         options={
-            Overlap.ALLOW.value: "Start the next run all the same",
-            Overlap.SKIP.value: "Skip the next run",
-            Overlap.QUEUE_ONE.value: "Let one run wait",
+            MissedRuns.ONCE.value: lazy_gettext("Run the newest one late"),
+            MissedRuns.ALL.value: lazy_gettext("Run each of them late"),
+            MissedRuns.SKIP.value: lazy_gettext("Only record them"),
         },
-        description="When a run is due and an earlier one isn't finished.",
+        description=lazy_gettext("When nothing could be started for longer than the grace."),
+    )
+    grace = _text(
+        lazy_gettext("Grace"),
+        lazy_gettext("What is late by no more than this isn't missed."),
+        inputmode="decimal",
+    )
+    grace_unit = _unit(lazy_gettext("Unit: grace"))
+    overlap = ChoiceField(
+        lazy_gettext("Overlap"),
+        options={
+            Overlap.ALLOW.value: lazy_gettext("Start the next run all the same"),
+            Overlap.SKIP.value: lazy_gettext("Skip the next run"),
+            Overlap.QUEUE_ONE.value: lazy_gettext("Let one run wait"),
+        },
+        description=lazy_gettext("When a run is due and an earlier one isn't finished."),
     )
     jitter = _text(
-        "Jitter", "Each run waits a random part of this after its due time.", inputmode="decimal"
+        lazy_gettext("Jitter"),
+        lazy_gettext("Each run waits a random part of this after its due time."),
+        inputmode="decimal",
     )
-    jitter_unit = _unit("jitter")
+    jitter_unit = _unit(lazy_gettext("Unit: jitter"))
     pause_after = _text(
-        "Pause after failures", "So many in a row; empty for never.", inputmode="numeric"
+        lazy_gettext("Pause after failures"),
+        lazy_gettext("So many in a row; empty for never."),
+        inputmode="numeric",
     )
 
     def __init__(

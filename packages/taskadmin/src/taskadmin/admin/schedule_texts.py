@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
+from ..i18n import lazy_gettext
 from ..schedules import InvalidSchedule
 from ..schedules.words import duration_in_words
 from ..schedules.zones import get_zone, instant, offsets, wall_time
+from ..texts import gettext
 
 #: Seconds, as a form sends them, with their names.
-UNITS = {"1": "seconds", "60": "minutes", "3600": "hours", "86400": "days"}
+UNITS = {
+    "1": lazy_gettext("seconds"),
+    "60": lazy_gettext("minutes"),
+    "3600": lazy_gettext("hours"),
+    "86400": lazy_gettext("days"),
+}
 
 _NUMBER = re.compile(r"\d{1,8}(\.\d{1,6})?", re.ASCII)
 _WHOLE = re.compile(r"\d{1,9}", re.ASCII)
@@ -27,7 +34,7 @@ def read_whole(field: str, text: str) -> int | None:
     if not text:
         return None
     if not _WHOLE.fullmatch(text):
-        raise InvalidSchedule(field, "Enter a whole number from 1, or nothing.")
+        raise InvalidSchedule(field, gettext("Enter a whole number from 1, or nothing."))
     return int(text)
 
 
@@ -36,10 +43,10 @@ def read_seconds(field: str, text: str, unit: int) -> int | None:
     if not text:
         return None
     if not _NUMBER.fullmatch(text):
-        raise InvalidSchedule(field, "Enter a number such as 5 or 1.5, with a point.")
+        raise InvalidSchedule(field, gettext("Enter a number such as 5 or 1.5, with a point."))
     length = timedelta(seconds=unit) * float(text)
     if length % _SECOND:
-        raise InvalidSchedule(field, "This must come to whole seconds.")
+        raise InvalidSchedule(field, gettext("This must come to whole seconds."))
     return length // _SECOND
 
 
@@ -53,12 +60,14 @@ def read_moment(field: str, text: str, zone_name: str) -> datetime | None:
     if not text:
         return None
     if not _WALL.fullmatch(text):
-        raise InvalidSchedule(field, "Enter a date and a time such as 2026-01-31 14:30.")
+        raise InvalidSchedule(field, gettext("Enter a date and a time such as 2026-01-31 14:30."))
     try:
         wall = datetime.fromisoformat(text)
     except ValueError:
         shown = text.replace("T", " ")
-        raise InvalidSchedule(field, f"There is no {shown}: check the day and the time.") from None
+        raise InvalidSchedule(
+            field, gettext("There is no %(moment)s: check the day and the time.", moment=shown)
+        ) from None
     try:
         zone = get_zone(zone_name)
     except InvalidSchedule:
@@ -68,12 +77,18 @@ def read_moment(field: str, text: str, zone_name: str) -> datetime | None:
         if before < after:
             raise InvalidSchedule(
                 field,
-                f"Clocks in {zone.key} skip this time: they go forward by"
-                f" {duration_in_words(after - before)}. Choose an earlier or a later one.",
+                gettext(
+                    "Clocks in %(zone)s skip this time: they go forward by %(length)s."
+                    " Choose an earlier or a later one.",
+                    zone=zone.key,
+                    length=duration_in_words(after - before),
+                ),
             )
         return instant(wall, before)
     except OverflowError:
-        raise InvalidSchedule(field, "The date must lie in the years 1970 to 2999.") from None
+        raise InvalidSchedule(
+            field, gettext("The date must lie in the years 1970 to 2999.")
+        ) from None
 
 
 def with_unit(seconds: int | None) -> tuple[str, str]:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..i18n import number
 from ..jobs import all_jobs, shown
 from ..models import Task, TaskResult
-from ..shell import number
 
 #: Longest text of one value, and of all of them, in characters.
 _VALUE = 40

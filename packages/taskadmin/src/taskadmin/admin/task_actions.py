@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from flask import flash, redirect, request
 from flask.typing import ResponseReturnValue
@@ -11,38 +11,29 @@ from flask_admin.actions import action
 from flask_admin.helpers import get_redirect_target
 
 from ..errors import TooManyTasks
+from ..i18n import lazy_gettext
 from ..jobs import all_jobs
 from ..models import Task
 from ..shell import error_page
-from ..store import pauses, tasks
-from ..store.matching_tasks import MatchingTasks, matching_tasks
+from ..store import clock, pauses, tasks
+from ..store.matching_tasks import matching_tasks
 from ..store.run_details import run_of_launch
+from ..texts import gettext, ngettext
 from .access import MAX_ID, number_of
 from .actor import current_actor
 from .arguments_form import ArgumentsForm
 from .choosing import MAX_TICKED, chosen_ids, is_confirmed, is_for_all
 from .forms import ConfirmedForm
-from .model_view import ProtectedModelView, searchable
+from .model_view import ProtectedModelView
 from .pausing import PauseForm
 from .run_now import run_now
+from .task_filter import TaskFilter, task_filter
 
 _ACTIONS = ("run_now", "resume", "pause", "clone", "delete")
-#: The tabs of the list, with the column ``enabled`` of what they show.
-STATES = {"active": True, "paused": False}
 #: Tasks of one transaction.
 _BATCH = 1_000
 #: Copies that one click makes: each is a task that somebody has to look at.
 _MAX_CLONES = 1_000
-
-
-def filter_of(values: Mapping[str, str]) -> MatchingTasks | None:
-    """What an address or a form asks for; None if it can't be meant."""
-    state = values.get("state") or None
-    if state is not None and state not in STATES:
-        return None
-    return MatchingTasks(
-        text=searchable(values.get("search")), enabled=None if state is None else STATES[state]
-    )
 
 
 class TaskActions(ProtectedModelView):
@@ -57,10 +48,19 @@ class TaskActions(ProtectedModelView):
         """Do the chosen action, unless it is for more tasks than one action may be."""
         back = get_redirect_target() or self.get_url(".index_view")
         if len(request.form.getlist("rowid")) > MAX_TICKED:
-            flash(f"Nothing was done: select at most {MAX_TICKED:,} tasks.", "danger")
+            sentence = ngettext(
+                "Nothing was done: select at most %(num)s task.",
+                "Nothing was done: select at most %(num)s tasks.",
+                MAX_TICKED,
+            )
+            flash(sentence, "danger")
             return redirect(back)
-        if filter_of(request.form) is None:
+        wanted = self._wanted()
+        if wanted is None:
             return error_page(404)
+        if is_for_all() and wanted.problem:
+            flash(gettext("Nothing was done: %(problem)s", problem=wanted.problem), "danger")
+            return redirect(back)
         try:
             return super().handle_action(return_view)
         except TooManyTasks as error:
@@ -120,7 +120,7 @@ class TaskActions(ProtectedModelView):
         number = number_of(request.form.get("id"))
         return self._delete([] if number is None else [number])
 
-    @action("run_now", "Run now")
+    @action("run_now", lazy_gettext("Run now"))
     def run_selected(self, ids: Sequence[str]) -> ResponseReturnValue | None:
         """Start one run for each task, paused or not."""
         numbers = self._chosen(ids)
@@ -130,7 +130,7 @@ class TaskActions(ProtectedModelView):
         flash(outcome.sentence, outcome.category)
         return None
 
-    @action("resume", "Resume")
+    @action("resume", lazy_gettext("Resume"))
     def resume_selected(self, ids: Sequence[str]) -> ResponseReturnValue | None:
         """Let the launcher start tasks again."""
         numbers = self._chosen(ids)
@@ -140,16 +140,17 @@ class TaskActions(ProtectedModelView):
         count = _in_batches(
             numbers, lambda batch: pauses.resume_tasks(self.database, batch, actor=actor)
         )
-        flash(f"{tasks_in_words(count)} resumed.", "success")
+        sentence = ngettext("%(num)s task resumed.", "%(num)s tasks resumed.", count)
+        flash(sentence, "success")
         return None
 
-    @action("pause", "Pause")
+    @action("pause", lazy_gettext("Pause"))
     def action_pause(self, ids: Sequence[str]) -> ResponseReturnValue | None:
         """Ask why and until when, then keep the launcher from starting the tasks."""
         numbers, form = self._chosen(ids), PauseForm()
         confirmed = is_confirmed() and not is_for_all()
         if not numbers:
-            flash("Nothing was paused: select the tasks to pause.", "danger")
+            flash(gettext("Nothing was paused: select the tasks to pause."), "danger")
             return None
         if not (confirmed and form.validate()):
             page = self.render(
@@ -167,29 +168,42 @@ class TaskActions(ProtectedModelView):
                 resume_at=form.moment,
             ),
         )
-        flash(f"{tasks_in_words(count)} paused.", "success")
+        sentence = ngettext("%(num)s task paused.", "%(num)s tasks paused.", count)
+        flash(sentence, "success")
         return None
 
-    @action("clone", "Clone")
+    @action("clone", lazy_gettext("Clone"))
     def clone_selected(self, ids: Sequence[str]) -> ResponseReturnValue | None:
         """Copy tasks; the copies are paused, and that of a single one is there to be edited."""
         numbers = self._chosen(ids)
         if len(numbers) > _MAX_CLONES:
-            flash(f"Nothing was cloned: clone at most {_MAX_CLONES:,} tasks at once.", "danger")
+            sentence = ngettext(
+                "Nothing was cloned: clone at most %(num)s task at once.",
+                "Nothing was cloned: clone at most %(num)s tasks at once.",
+                _MAX_CLONES,
+            )
+            flash(sentence, "danger")
             return None
         if is_for_all() and numbers:
             return self._ask("clone", numbers)
         copies = self._clone(numbers)
         if not copies:
-            flash("Nothing was cloned: the tasks are gone, or none was selected.", "danger")
+            sentence = gettext("Nothing was cloned: the tasks are gone, or none was selected.")
+            flash(sentence, "danger")
             return None
         if len(copies) == 1:
-            flash("This is a paused copy: change it, and resume it when it is ready.", "success")
+            sentence = gettext("This is a paused copy: change it, and resume it when it is ready.")
+            flash(sentence, "success")
             return redirect(self.get_url(".edit_view", id=copies[0]))
-        flash(f"{tasks_in_words(len(copies))} cloned: the copies are paused.", "success")
+        sentence = ngettext(
+            "%(num)s task cloned: the copies are paused.",
+            "%(num)s tasks cloned: the copies are paused.",
+            len(copies),
+        )
+        flash(sentence, "success")
         return None
 
-    @action("delete", "Delete")
+    @action("delete", lazy_gettext("Delete"))
     def action_delete(self, ids: Sequence[str]) -> ResponseReturnValue:
         """Ask with the number of rows that would go, then delete."""
         numbers = self._chosen(ids)
@@ -201,9 +215,14 @@ class TaskActions(ProtectedModelView):
         )
 
     def _chosen(self, ids: Sequence[str]) -> list[int]:
-        which = filter_of(request.form)
-        assert which is not None  # handle_action has looked
-        return chosen_ids(ids, lambda: matching_tasks(self.database, which), largest=MAX_ID)
+        wanted = self._wanted()
+        assert wanted is not None  # handle_action has looked
+        return chosen_ids(ids, lambda: matching_tasks(self.database, wanted.which), largest=MAX_ID)
+
+    def _wanted(self) -> TaskFilter | None:
+        """The tasks that the form, or the address, asks for."""
+        values = request.form if request.method == "POST" else request.args
+        return task_filter(values, moment=clock.now(self.database))
 
     def _ask(self, name: str, numbers: Sequence[int]) -> ResponseReturnValue:
         return self.render(
@@ -233,16 +252,15 @@ class TaskActions(ProtectedModelView):
             tasks.delete_tasks(self.database, numbers[begin : begin + _BATCH], actor=actor)
             for begin in range(0, len(numbers), _BATCH)
         ]
-        count = tasks_in_words(sum(counts.tasks for counts in gone))
+        count = sum(counts.tasks for counts in gone)
         results = sum(counts.results for counts in gone)
-        with_results = "1 result" if results == 1 else f"{results:,} results"
-        flash(f"{count} and {with_results} deleted.", "success")
+        sentence = gettext(
+            "%(tasks)s and %(results)s deleted.",
+            tasks=ngettext("%(num)s task", "%(num)s tasks", count),
+            results=ngettext("%(num)s result", "%(num)s results", results),
+        )
+        flash(sentence, "success")
         return redirect(self.get_url(".index_view"))
-
-
-def tasks_in_words(count: int) -> str:
-    """So many tasks."""
-    return "1 task" if count == 1 else f"{count:,} tasks"
 
 
 def _in_batches(numbers: Sequence[int], act: Callable[[Sequence[int]], int]) -> int:

@@ -10,12 +10,14 @@ from flask import request
 from wtforms import BooleanField, Field, HiddenField, StringField, ValidationError
 from wtforms.validators import Length
 
+from ..i18n import lazy_gettext
 from ..jobs import Job, all_jobs
 from ..jobs.masking import DOTS
 from ..models import GENERATE_RANDOM_NUMBER, Task
-from ..schedules.words import duration_in_words
+from ..schedules.durations import every_in_words
 from ..shell import PageForm
 from ..store.schedules import ScheduleInput
+from ..texts import gettext
 from .arguments_form import ArgumentsForm
 from .choice_field import ChoiceField
 from .schedule_form import Preview, ScheduleForm
@@ -24,23 +26,30 @@ from .schedule_form import Preview, ScheduleForm
 def _clean_text(_form: Any, field: Field) -> None:
     text = field.data or ""
     if any(not character.isprintable() for character in text):
-        raise ValidationError("This text holds characters that can't be shown.")
+        raise ValidationError(gettext("This text holds characters that can't be shown."))
 
 
 class TaskFields(PageForm):
     """What every task has, whatever its job and its schedule."""
 
     name = StringField(
-        "Name",
+        lazy_gettext("Name"),
         filters=[lambda text: (text or "").strip() or None],
-        validators=[Length(max=200, message="A name has at most 200 characters."), _clean_text],
-        description="Optional; what the task is called in lists.",
+        validators=[
+            Length(max=200, message=lazy_gettext("A name has at most 200 characters.")),
+            _clean_text,
+        ],
+        description=lazy_gettext("Optional; what the task is called in lists."),
         render_kw={"maxlength": 200, "autocomplete": "off"},
     )
-    job = ChoiceField("Job", options={})
+    job = ChoiceField(lazy_gettext("Job"), options={})
     #: The job whose arguments the page shows: another one may have been picked since.
     arguments_of = HiddenField(default="")
-    enabled = BooleanField("Enabled", default=True, description="Started by its schedule.")
+    enabled = BooleanField(
+        lazy_gettext("Enabled"),
+        default=True,
+        description=lazy_gettext("Started by its schedule."),
+    )
     #: The task's version when this person began to edit it.
     version = HiddenField(default="")
 
@@ -105,9 +114,17 @@ class TaskForm:
         return self.has_other_arguments and "use_job" not in request.form
 
     @property
-    def slot_length(self) -> str:
-        """Length of the common slot, in words."""
-        return duration_in_words(timedelta(seconds=self._slot_interval_s))
+    def slot_rhythm(self) -> str:
+        """How often the common slot comes: “every 5 minutes”."""
+        return every_in_words(timedelta(seconds=self._slot_interval_s))
+
+    @property
+    def description(self) -> str:
+        """What the job does."""
+        if self.job is None:
+            return ""
+        own = self.job.name == GENERATE_RANDOM_NUMBER
+        return gettext(self.job.description) if own else self.job.description
 
     @property
     def is_orphaned(self) -> bool:
@@ -165,7 +182,9 @@ class TaskForm:
             return False
         fields = self.fields.validate_on_submit()
         if self.job is None and not self.is_orphaned:
-            self.fields.job.errors = [f"No job is registered under the name {self.job_name[:100]}."]
+            self.fields.job.errors = [
+                gettext("No job is registered under the name %(name)s.", name=self.job_name[:100])
+            ]
             fields = False
         arguments = self.arguments is None or self.arguments.validate()
         if not (fields and timing) and arguments:
@@ -186,6 +205,6 @@ def _options(own: str, is_unknown: bool, picked: str) -> dict[str, str]:
     """The jobs to choose from; those that aren't registered come first, and say so."""
     unknown = [own] if own not in all_jobs() else []
     unknown += [picked] if is_unknown else []
-    return {name: f"{name[:100]} (not registered)" for name in unknown} | {
+    return {name: gettext("%(job)s (not registered)", job=name[:100]) for name in unknown} | {
         name: name for name in sorted(all_jobs())
     }

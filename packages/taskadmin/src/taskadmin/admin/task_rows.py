@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 
 from ..jobs import all_jobs
 from ..models import Task, TaskPause, TaskSchedule
-from ..schedules import InvalidSchedule, in_words
+from ..schedules import InvalidSchedule, in_lines, in_words
 from ..store import clock, pauses
 from ..store.due import next_dues
+from ..store.matching_tasks import LATE_AFTER
 from ..store.results import why_not
 from ..store.schedules import schedule_of
+from ..texts import gettext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +25,14 @@ class TaskRow:
 
     #: Its schedule; None if it can't be read.
     words: str | None
+    #: The same in two lines; the second may be empty.
+    lines: tuple[str, str] | None
     #: None if it is never due again, paused, or nobody can tell.
     next_due: datetime | None
     #: Whether the launcher is about to start it.
     is_due: bool
+    #: Whether it has been due for so long that nothing seems to launch it.
+    is_late: bool
     #: Why it has no next due time, in a word.
     no_next: str
     pause: TaskPause | None
@@ -60,19 +66,23 @@ def _row(
 ) -> TaskRow:
     schedule = schedules.get(task.id)
     words: str | None = None
+    lines: tuple[str, str] | None = None
     try:
         words = in_words(schedule_of(schedule), slot_interval_s)
+        lines = in_lines(schedule_of(schedule), slot_interval_s)
         error = schedule.error if schedule is not None else None
     except InvalidSchedule as invalid:
-        error = f"Its schedule can't be read: {invalid}"
+        error = gettext("Its schedule can't be read: %(problem)s", problem=invalid)
     trouble, reason = _trouble(task)
     if error is not None:
         trouble, reason = trouble or "invalid", reason or error
     due, no_next = _next(task, schedule, now, slot_interval_s)
     return TaskRow(
         words=words,
+        lines=lines,
         next_due=due if words is not None else None,
         is_due=due is not None and due <= now,
+        is_late=due is not None and due < now - LATE_AFTER,
         no_next=no_next,
         # A pause's row may be there for an instant after its task was resumed.
         pause=None if task.enabled else found.get(task.id),
@@ -93,10 +103,10 @@ def _next(
     task: Task, schedule: TaskSchedule | None, now: datetime, slot_interval_s: float
 ) -> tuple[datetime | None, str]:
     if not task.enabled:
-        return None, "paused"
+        return None, gettext("paused")
     if schedule is None:
         next_slot = clock.slot_of(now, slot_interval_s) + timedelta(seconds=slot_interval_s)
         return next_slot, ""
     if schedule.next_due is not None:
         return schedule.next_due, ""
-    return None, "can't be told" if schedule.error else "over"
+    return None, gettext("can't be told") if schedule.error else gettext("over")

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from flask import flash, redirect, request
+from flask import Response, flash, g, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from ..errors import EditConflict
 from ..models import Task
 from ..shell import error_page
-from ..store import audit, clock, results, tasks
+from ..store import audit, clock, tasks
 from ..store.audit import Filter
-from ..store.matching_tasks import MatchingTasks
+from ..store.matching_tasks import MOST, MatchingTasks, TaskState, count_by_state
 from ..store.schedules import find_schedule, input_of
+from ..store.task_lists import ListedRun, charted_runs, last_runs, newest_runs
+from ..texts import gettext
 from .access import number_of
 from .actor import current_actor
-from .exports import formula_safe
 from .schedule_form import ScheduleForm, zones
 from .shown_arguments import arguments_of, in_short, value_in_words
-from .task_actions import STATES, TaskActions, filter_of
+from .sparklines import Bar, Sparkline
+from .task_actions import TaskActions
+from .task_charts import TaskCharts
+from .task_export import csv_of, json_of
+from .task_filter import TaskFilter
 from .task_form import TaskFields, TaskForm
 from .task_rows import task_rows
 
@@ -37,19 +44,11 @@ class TasksView(TaskActions):
     form = TaskFields
     column_list = ("name", "author")
     column_sortable_list = ("name",)
-    column_searchable_list = ("name",)
     column_default_sort = ("id", True)
     column_select_related_list = (Task.author,)
-    can_export = True
-    export_max_rows = 100_000
-    column_export_list = (
-        *("id", "name", "job", "lower_limit", "upper_limit", "enabled"),
-        *("author", "created_at", "updated_at"),
-    )
-    column_formatters_export = dict.fromkeys(("name", "job", "author"), formula_safe)
 
     def get_query(self) -> Any:
-        """Every task that isn't deleted, and is in the state that the address asks for."""
+        """Every task that isn't deleted and that the address asks for."""
         return super().get_query().filter(*self._which().conditions())
 
     def get_count_query(self) -> Any:
@@ -59,15 +58,7 @@ class TasksView(TaskActions):
     def render(self, template: str, **context: Any) -> str:
         """Add what the list shows beside the tasks themselves."""
         if template == self.list_template:
-            ids = [task.id for task in context["data"]]
-            context["latest"] = results.latest_runs(self.database, ids)
-            context["rows"] = task_rows(
-                self.database,
-                context["data"],
-                slot_interval_s=self.state.settings.launch_interval_seconds,
-            )
-            context["state"] = request.args.get("state") or None
-            context["states"] = list(STATES)
+            context |= self._of_list(context["data"])
         rendered: str = super().render(
             template,
             request_key=uuid4(),
@@ -78,37 +69,100 @@ class TasksView(TaskActions):
         )
         return rendered
 
+    def _of_list(self, shown: list[Task]) -> dict[str, Any]:
+        wanted = self._wanted()
+        assert wanted is not None  # index_view has looked
+        runs = last_runs(self.database, [task.id for task in shown])
+        return {
+            "latest": {task_id: some[-1] for task_id, some in runs.items()},
+            "sparklines": {task_id: _sparkline(some) for task_id, some in runs.items()},
+            "rows": task_rows(
+                self.database, shown, slot_interval_s=self.state.settings.launch_interval_seconds
+            ),
+            "wanted": wanted,
+            "search": wanted.search,
+            "state": wanted.state,
+            "given": wanted.given,
+            "states": list(TaskState),
+            "counts": count_by_state(self.database, wanted.of_any_state),
+            "most": MOST,
+        }
+
     @expose("/")
     def index_view(self) -> ResponseReturnValue:
-        """The tasks, by state (``state``) and by name (``search``)."""
-        if filter_of(request.args) is None:
+        """The tasks, by state (``state``) and by what is searched for (``search``)."""
+        if self._wanted() is None:
             return error_page(404)
         page: ResponseReturnValue = super().index_view()
         return page
 
+    @expose("/export/<export_type>/")
+    def export(self, export_type: str) -> ResponseReturnValue:
+        """All tasks that match, sent while they are read."""
+        formats = {"csv": (csv_of, "text/csv"), "json": (json_of, "application/json")}
+        wanted = self._wanted()
+        if wanted is None or export_type not in formats:
+            return error_page(404)
+        write, media_type = formats[export_type]
+        lines = write(
+            self.database.get_bind(),
+            wanted.which,
+            slot_interval_s=self.state.settings.launch_interval_seconds,
+        )
+        return Response(
+            lines,
+            mimetype=media_type,
+            headers={"Content-Disposition": f"attachment; filename=tasks.{export_type}"},
+        )
+
     @expose("/details/")
     def details_view(self) -> ResponseReturnValue:
-        """A task with its next and its last runs, and who changed what."""
-        task = self._task()
-        if task is None:
+        """A task with its next and its last run; below what the address asks for (``tab``)."""
+        tabs = {
+            "runs": self._tab_of_runs,
+            "chart": self._tab_of_chart,
+            "changes": self._tab_of_changes,
+            "definition": self._tab_of_definition,
+        }
+        task, tab = self._task(), request.args.get("tab") or "runs"
+        if task is None or tab not in tabs:
             return error_page(404)
         length = self.state.settings.launch_interval_seconds
-        schedule = find_schedule(self.database, task.id)
-        timing = ScheduleForm(
-            None, stored=input_of(schedule), runs=schedule.runs if schedule is not None else 0
-        )
+        runs = last_runs(self.database, [task.id]).get(task.id, ())
         return self.render(
             self.details_template,
             task=task,
             row=task_rows(self.database, [task], slot_interval_s=length)[task.id],
-            schedule=schedule,
-            timing=timing,
-            preview=timing.preview(now=clock.now(self.database), slot_interval_s=length),
-            runs=results.page_of_runs(self.database, task_id=task.id, limit=_RECENT),
-            changes=audit.page(
-                self.database, Filter(subject_kind="task", subject_id=task.id), limit=_RECENT
-            ),
+            last=runs[-1] if runs else None,
+            sparkline=_sparkline(runs),
+            tab=tab,
+            **tabs[tab](task),
         )
+
+    def _tab_of_runs(self, task: Task) -> dict[str, Any]:
+        return {"runs": newest_runs(self.database, task.id, limit=_RECENT)}
+
+    def _tab_of_chart(self, task: Task) -> dict[str, Any]:
+        return {
+            "charts": TaskCharts(charted_runs(self.database, task.id)),
+            "is_table": request.args.get("as") == "table",
+            "seconds": lambda number: timedelta(seconds=number),
+        }
+
+    def _tab_of_changes(self, task: Task) -> dict[str, Any]:
+        which = Filter(subject_kind="task", subject_id=task.id)
+        return {"changes": audit.page(self.database, which, limit=_RECENT)}
+
+    def _tab_of_definition(self, task: Task) -> dict[str, Any]:
+        schedule = find_schedule(self.database, task.id)
+        timing = ScheduleForm(
+            None, stored=input_of(schedule), runs=schedule.runs if schedule is not None else 0
+        )
+        preview = timing.preview(
+            now=clock.now(self.database),
+            slot_interval_s=self.state.settings.launch_interval_seconds,
+        )
+        return {"schedule": schedule, "timing": timing, "preview": preview}
 
     @expose("/new/", methods=("GET", "POST"))
     def create_view(self) -> ResponseReturnValue:
@@ -118,7 +172,7 @@ class TasksView(TaskActions):
             task = tasks.create_task(
                 self.database, author_id=self.user.id, actor=current_actor(), **form.values
             )
-            flash(f"{task} is created.", "success")
+            flash(gettext("%(task)s is created.", task=task), "success")
             return redirect(self.get_url(".details_view", id=task.id))
         return self._form_page(form, task=None)
 
@@ -143,7 +197,7 @@ class TasksView(TaskActions):
                 form.forget_secrets()
                 return self._form_page(form, task, 409)
             else:
-                flash(f"{task} is saved.", "success")
+                flash(gettext("%(task)s is saved.", task=task), "success")
                 return redirect(self.get_url(".details_view", id=task.id))
         return self._form_page(form, task=task)
 
@@ -192,14 +246,17 @@ class TasksView(TaskActions):
         failed = form.has_errors and request.method == "POST"
         return page, status or (422 if failed else 200)
 
-    def _which(self) -> MatchingTasks:
-        return filter_of({"state": request.args.get("state", "")}) or MatchingTasks()
+    def _wanted(self) -> TaskFilter | None:
+        # Flask-Admin asks for the query and for the number of rows on its own.
+        if "taskadmin_task_filter" not in g:
+            g.taskadmin_task_filter = super()._wanted()
+        wanted: TaskFilter | None = g.taskadmin_task_filter
+        return wanted
 
-    def _apply_search(
-        self, query: Any, count_query: Any, joins: Any, count_joins: Any, search: str
-    ) -> Any:
-        # Flask-Admin's own name. The same rule as for "all that match", which is done unseen.
-        conditions = MatchingTasks(text=search).conditions()
-        if count_query is not None:
-            count_query = count_query.filter(*conditions)
-        return query.filter(*conditions), count_query, joins, count_joins
+    def _which(self) -> MatchingTasks:
+        wanted = self._wanted()
+        return wanted.which if wanted is not None else MatchingTasks(nothing=True)
+
+
+def _sparkline(runs: Sequence[ListedRun]) -> Sparkline:
+    return Sparkline([Bar(run.state, run.took) for run in runs])

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import BrokerUnavailable
 from ..jobs import all_jobs
-from ..queue.inspection import QueueState, queue_states, try_broker
+from ..queue.inspection import queue_states, try_broker
 from ..queue.names import DEAD_QUEUE, LAUNCH_QUEUE, RUNS_QUEUE
 from ..queue.weaknesses import find_weaknesses
-from ..state import get_state
+from ..state import QueueState, get_state
 from .finding import Answer, Status, ok, problem, warning
 
 if TYPE_CHECKING:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ..jobs import find_jobs
-from ..state import get_state, register
+from ..state import Echo, QueueState, get_state, register
 from . import celery_tasks, control, lifecycle  # noqa: F401 - register themselves with Celery
 from .configuration import add_queues_and_schedule, make_celery
 from .context import bind
 from .control import terminate_runs
+from .inspection import queue_states
 from .launcher import publish_launch
+from .names import DEAD_QUEUE, consumed_queues
+from .round_trip import echo
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 #: How long a web page sends runs; a launcher sends the rest.
 _PUBLISH_SECONDS = 1.0
+#: How long one waits for the broker's word on the queues, and for a worker's answer.
+_INSPECT_SECONDS = 1.0
+_PING_SECONDS = 3.0
 
 
 class TaskQueue:
@@ -64,5 +70,22 @@ class TaskQueue:
             assert current.celery is not None
             return terminate_runs(current.celery, run_ids)
 
+        def inspect() -> list[QueueState] | None:
+            current = get_state(app)
+            assert current.celery is not None
+            return queue_states(
+                current.celery,
+                [*(queue.name for queue in consumed_queues()), DEAD_QUEUE],
+                timeout_seconds=_INSPECT_SECONDS,
+                altogether_seconds=_INSPECT_SECONDS,
+            )
+
+        def ping() -> Echo:
+            current = get_state(app)
+            assert current.celery is not None
+            return echo(current.celery, timeout_seconds=_PING_SECONDS)
+
+        state.inspect = inspect
+        state.ping = ping
         state.publish = publish
         state.terminate = terminate

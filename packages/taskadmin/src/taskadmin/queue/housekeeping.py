@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from ..settings import Settings
-from ..store import processes, pruning
+from ..store import minute_counts, processes, pruning
 from ..store.ledger_state import Watch
 
 log = logging.getLogger("taskadmin.launcher")
@@ -19,7 +19,7 @@ SECONDS = 2.0
 
 
 def keep_house(session: Session, settings: Settings, watch: Watch) -> int:
-    """R6: prune for a short while; returns how many rows went."""
+    """R6: prune for a short while, and count minutes; returns how many rows went."""
     deadline = time.monotonic() + SECONDS
     pruned = 0
     while time.monotonic() < deadline:
@@ -30,6 +30,9 @@ def keep_house(session: Session, settings: Settings, watch: Watch) -> int:
         if not deleted:
             break
         pruned += deleted
+    # The first turn of a minute may come before the last one has settled, so it is asked each time.
+    while minute_counts.count_minutes(session) and time.monotonic() < deadline:
+        pass
     if watch.new_minute:
         processes.forget(session)
         while settings.results_per_task and time.monotonic() < deadline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from celery import Celery
 from kombu import Connection
 
 from ..errors import BrokerUnavailable
+from ..state import QueueState
 from .connection import broker_errors, quick_connection
 
 #: No queue has this name: what is sent there is confirmed and thrown away.
@@ -29,16 +31,6 @@ class BrokerAnswer:
     elapsed: timedelta
     #: Why it didn't confirm a message; None if it did, or has no confirms.
     refusal: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueState:
-    """Messages and consumers of a queue; None for both if it isn't there."""
-
-    name: str
-    #: Without those that workers hold.
-    ready: int | None
-    consumers: int | None
 
 
 def try_broker(celery: Celery, *, timeout_seconds: float) -> BrokerAnswer:
@@ -74,22 +66,38 @@ def try_broker(celery: Celery, *, timeout_seconds: float) -> BrokerAnswer:
 
 
 def queue_states(
-    celery: Celery, names: Iterable[str], *, timeout_seconds: float
+    celery: Celery,
+    names: Iterable[str],
+    *,
+    timeout_seconds: float,
+    altogether_seconds: float = math.inf,
 ) -> list[QueueState] | None:
     """The state of each queue; nothing is declared. None if the broker can't tell consumers.
+
+    Args:
+        timeout_seconds: Longest wait for one answer.
+        altogether_seconds: Longest wait for all of them.
 
     Raises:
         BrokerUnavailable: If the broker can't be reached.
     """
-    connection = quick_connection(celery, timeout_seconds=timeout_seconds)
+    connection = quick_connection(
+        celery,
+        timeout_seconds=timeout_seconds,
+        deadline=time.monotonic() + altogether_seconds,
+    )
+    answered = False
     try:
         connection.default_channel  # noqa: B018 - connects
-        if not _is_rabbitmq(connection):
-            return None
-        return [_state(connection, name) for name in names]
+        is_rabbitmq = _is_rabbitmq(connection)
+        states = [_state(connection, name) for name in names] if is_rabbitmq else None
+        answered = True
+        return states
     except broker_errors(connection) as error:
         raise BrokerUnavailable(_words(error)) from error
     finally:
+        if not answered:
+            connection.collect()  # a farewell wouldn't be answered either
         connection.release()
 
 

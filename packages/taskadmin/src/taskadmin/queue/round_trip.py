@@ -10,8 +10,10 @@ from celery import Celery
 from celery.backends.base import DisabledBackend
 from celery.backends.rpc import RPCBackend
 from celery.exceptions import TimeoutError as NoAnswer
+from kombu.exceptions import OperationalError
 
 from ..errors import BrokerUnavailable, TaskAdminError
+from ..state import Echo
 from .celery_tasks import ping
 from .connection import broker_errors, quick_connection
 from .names import RUNS_QUEUE
@@ -68,6 +70,26 @@ def measure_round_trip(celery: Celery, *, timeout_seconds: float = 5.0) -> Round
     finally:
         connection.release()
     return RoundTrip(worker, timedelta(seconds=time.monotonic() - begun))
+
+
+def echo(celery: Celery, *, timeout_seconds: float) -> Echo:
+    """The same for a page, which says itself that nobody answered.
+
+    Raises:
+        BrokerUnavailable: If the broker can't be reached.
+    """
+    begun = time.monotonic()
+    if isinstance(celery.backend, DisabledBackend):
+        return Echo(None, timedelta(0), is_possible=False)
+    try:
+        found = measure_round_trip(celery, timeout_seconds=timeout_seconds)
+    except BrokerUnavailable:
+        raise
+    except (OSError, OperationalError) as error:  # it went away meanwhile
+        raise BrokerUnavailable(f"The broker can't be reached: {error}") from error
+    except TaskAdminError:
+        return Echo(None, timedelta(seconds=time.monotonic() - begun))
+    return Echo(found.worker, found.elapsed)
 
 
 def _close_reply_queue(celery: Celery) -> None:

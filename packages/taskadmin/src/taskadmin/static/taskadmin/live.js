@@ -1,30 +1,51 @@
 // Keeps the [data-live] parts of a page up to date: asks for the same page again and takes its
-// parts, until each says data-live-done. Without it, reloading does the same.
+// parts, until each says data-live-done. Without it, reloading does the same. A page whose parts
+// are all done isn't asked for again; the switch (data-live-switch) stops and starts it.
 "use strict";
 
 (() => {
-  const EVERY = 2000; // milliseconds
+  const root = document.documentElement;
+  const KEY = "taskadmin-live";
+  const EVERY = 5000; // milliseconds, unless a page says data-live-every
+  const LONGEST = 60000; // between two tries while the site is away
+  const TIMEOUT = 20000; // milliseconds after which an answer isn't waited for any longer
   const regions = () => [...document.querySelectorAll("[data-live]")];
-  let timer;
+  const isDone = () => regions().every((region) => "liveDone" in region.dataset);
+  let timer,
+    failures = 0,
+    asked = new Date();
 
-  // Nothing is moved under somebody's hands: a part with a focused button waits, and so does one
-  // of which text is being selected. What only scrolls gets its focus back.
+  function isSwitchedOff() {
+    try {
+      return localStorage.getItem(KEY) === "off";
+    } catch {
+      return root.dataset.live === "off"; // storage is switched off: for this page, then
+    }
+  }
+
+  // Nothing is moved under somebody's hands: a part with a focused field or button waits, so does
+  // one with ticked boxes or an open menu, and one of which text is being selected. What only
+  // scrolls gets its focus back.
   function isInUse(region) {
     const focused = document.activeElement;
     const selection = getSelection();
     return (
       (region.contains(focused) && !focused.matches("[tabindex]")) ||
+      region.querySelector("input[name=rowid]:checked, [data-all-matching]:checked") !== null ||
+      region.querySelector(".row-menu[open]") !== null ||
       (!selection.isCollapsed && region.contains(selection.anchorNode))
     );
   }
 
   function take(region, fresh) {
+    if (region.isEqualNode(fresh)) return;
     for (const one of region.querySelectorAll("details[id][open]")) {
       fresh.querySelector(`#${CSS.escape(one.id)}`)?.setAttribute("open", "");
     }
     const scrolled = [...region.querySelectorAll("[tabindex]")].map((one) => ({
       label: one.getAttribute("aria-label"),
       top: one.scrollTop,
+      left: one.scrollLeft,
       atEnd: one.scrollTop + one.clientHeight >= one.scrollHeight - 8,
       focused: one === document.activeElement,
     }));
@@ -33,6 +54,7 @@
       const before = scrolled.find(({ label }) => label === one.getAttribute("aria-label"));
       const follows = "keepEnd" in one.dataset && (!before || before.atEnd);
       one.scrollTop = follows ? one.scrollHeight : (before?.top ?? 0);
+      one.scrollLeft = before?.left ?? 0;
       if (before?.focused) one.focus({ preventScroll: true });
     }
     fresh.dispatchEvent(new CustomEvent("taskadmin:fresh", { bubbles: true }));
@@ -40,29 +62,73 @@
 
   async function update() {
     try {
-      const answer = await fetch(location.href, { redirect: "error" }); // to the log in page
-      if (!answer.ok) return;
+      const answer = await fetch(location.href, {
+        redirect: "error", // to the log in page
+        signal: AbortSignal.timeout(TIMEOUT),
+      });
+      if (!answer.ok) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const region of regions()) {
         const fresh = page.querySelector(`[data-live="${CSS.escape(region.dataset.live)}"]`);
         if (fresh && !isInUse(region)) take(region, document.adoptNode(fresh));
       }
+      failures = 0;
+      asked = new Date();
     } catch {
-      // the network or the site is away: the next turn tries again
+      failures += 1; // the network or the site is away: a later turn tries again
     }
+    show();
   }
 
-  const isDone = () => regions().every((region) => "liveDone" in region.dataset);
+  function show() {
+    for (const button of document.querySelectorAll("[data-live-switch]")) {
+      const off = isSwitchedOff();
+      button.hidden = isDone();
+      button.setAttribute("aria-pressed", String(!off));
+      button.classList.toggle("away", failures > 0 && !off);
+      const text = off ? button.dataset.off : failures ? button.dataset.away : button.dataset.on;
+      button.querySelector("[data-text]").textContent = text;
+    }
+    dateBeat();
+  }
+
+  // What isn't asked for again says when it was true.
+  function dateBeat() {
+    const beat = document.querySelector("[data-live=beat]");
+    if (!beat) return;
+    const stays = isDone() || isSwitchedOff() || failures > 0;
+    const when = stays ? ` (${asked.toLocaleTimeString(root.lang)})` : "";
+    beat.querySelector(".beat-text").textContent = beat.title + when;
+  }
+
+  function later() {
+    clearTimeout(timer);
+    const every = Number(document.querySelector("[data-live-every]")?.dataset.liveEvery) || EVERY;
+    timer = setTimeout(turn, Math.min(every * 2 ** failures, Math.max(LONGEST, every)));
+  }
 
   async function turn() {
     clearTimeout(timer);
-    if (document.hidden || isDone()) return; // seen again, it goes on
+    if (document.hidden || isDone() || isSwitchedOff()) return; // seen again, it goes on
     await update();
-    clearTimeout(timer);
-    timer = setTimeout(turn, EVERY);
+    later();
   }
 
+  for (const button of document.querySelectorAll("[data-live-switch]")) {
+    button.addEventListener("click", () => {
+      const value = isSwitchedOff() ? "on" : "off";
+      root.dataset.live = value;
+      try {
+        localStorage.setItem(KEY, value);
+      } catch {
+        // the choice lasts for this page
+      }
+      show();
+      turn();
+    });
+  }
   document.addEventListener("visibilitychange", turn);
-  timer = setTimeout(turn, EVERY);
+  show();
+  later();
   for (const one of document.querySelectorAll("[data-keep-end]")) one.scrollTop = one.scrollHeight;
 })();

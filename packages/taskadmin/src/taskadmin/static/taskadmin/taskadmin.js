@@ -43,6 +43,11 @@
       button.setAttribute("aria-expanded", String(open));
       menu.classList.toggle("open", open);
     });
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || button.getAttribute("aria-expanded") !== "true") return;
+      button.click();
+      button.focus();
+    });
   }
 
   function closePopups(event) {
@@ -55,42 +60,86 @@
   }
 
   // Ticked rows: a box for all of them, how many there are, and buttons only when there are any.
+  // Looked up anew each time: rows may be in a live part of the page.
   function addSelection(form) {
-    const all = form.querySelector("[data-select-all]");
-    const boxes = [...form.querySelectorAll("input[name=rowid]")];
-    const matching = form.querySelector("[data-all-matching]"); // those of other pages, too
-    const text = form.querySelector("[data-selected]");
-    const buttons = form.querySelectorAll(".selection button");
+    const find = (selector) => form.querySelector(selector);
 
     function update() {
+      const all = find("[data-select-all]");
+      const matching = find("[data-all-matching]"); // those of other pages, too
+      const text = find("[data-selected]");
+      if (!all || !matching || !text) return; // no rows
+      const boxes = [...form.querySelectorAll("input[name=rowid]")];
       const ticked = boxes.filter((box) => box.checked).length;
-      all.checked = ticked === boxes.length;
+      const { none, some, noun } = form.dataset;
+      all.hidden = false;
+      all.checked = ticked > 0 && ticked === boxes.length;
       all.indeterminate = ticked > 0 && ticked < boxes.length;
       text.textContent = ticked
-        ? `${ticked} selected:`
-        : `Select ${form.dataset.noun} to act on them.`;
+        ? (some || "# selected:").replace("#", ticked)
+        : none || `Select ${noun} to act on them.`;
       text.hidden = matching.checked;
       for (const box of [all, ...boxes]) box.disabled = matching.checked;
-      for (const button of buttons) button.hidden = !ticked && !matching.checked;
+      for (const button of form.querySelectorAll(".selection button")) {
+        button.hidden = !ticked && !matching.checked;
+      }
     }
 
-    all.hidden = false;
-    all.addEventListener("change", () => {
-      for (const box of boxes) box.checked = all.checked;
+    form.addEventListener("change", (event) => {
+      if (event.target.matches("[data-select-all]")) {
+        for (const box of form.querySelectorAll("input[name=rowid]")) {
+          box.checked = event.target.checked;
+        }
+      }
       update();
     });
-    form.addEventListener("change", update);
+    form.addEventListener("taskadmin:fresh", update);
     addEventListener("pageshow", update); // the browser may restore ticks when going back
     update();
   }
 
-  // Times in the reader's zone; UTC stays in the tooltip.
+  const readersZone = (() => {
+    try {
+      return new Intl.DateTimeFormat("en", { timeZone: root.dataset.zone }).resolvedOptions().timeZone;
+    } catch {
+      return undefined; // a name that this browser doesn't know yet, or any more
+    }
+  })();
+
+  // Times in the reader's zone, the one of the profile or the browser's; UTC stays in the tooltip.
   function localise(element) {
     const moment = new Date(element.dateTime);
-    element.title = `${moment.toLocaleString(root.lang || undefined, {
+    const options = { timeZone: readersZone };
+    const text = moment.toLocaleString(root.lang || undefined, {
+      ...options,
       dateStyle: "medium",
       timeStyle: "medium",
-    })} · ${element.title}`;
+    });
+    element.title = `${text} · ${element.title}`;
+    // A clock's time alone, as on the axis of a chart or in a log.
+    if ("clock" in element.dataset) {
+      const style = element.dataset.clock || "short";
+      element.textContent = moment.toLocaleTimeString(root.lang, { ...options, timeStyle: style });
+    }
+    if ("absolute" in element.dataset) element.textContent = text;
+  }
+
+  // Fills in the browser's zone by a button that names it.
+  function addOwnZone(form, changed = () => {}) {
+    const own = form.querySelector("[data-own-zone]");
+    const zone = form.elements.zone;
+    const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (!here) return;
+    const show = () => (own.hidden = zone.value === here);
+    own.textContent = (own.dataset.text || "Use mine: #").replace("#", here);
+    own.addEventListener("click", () => {
+      zone.value = here;
+      show();
+      zone.focus();
+      changed();
+    });
+    zone.addEventListener("input", show);
+    show();
   }
 
   // The form of a task: the fields of the chosen job and kind, and the next runs as one types.
@@ -157,20 +206,7 @@
       }
     }
 
-    const own = form.querySelector("[data-own-zone]");
-    const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    if (here) {
-      own.textContent = `Use mine: ${here}`;
-      const showOwn = () => (own.hidden = zone.value === here);
-      own.addEventListener("click", () => {
-        zone.value = here;
-        showOwn();
-        zone.focus();
-        update();
-      });
-      zone.addEventListener("input", showOwn);
-      showOwn();
-    }
+    addOwnZone(form, update);
     for (const button of form.querySelectorAll("[data-use-job], [data-preview-button]")) {
       button.hidden = true;
     }
@@ -187,6 +223,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-task-form]").forEach(addTaskForm);
+    document.querySelectorAll("[data-zone-form]").forEach((form) => addOwnZone(form));
     document.querySelectorAll("[data-theme-switch]").forEach(addThemeSwitch);
     document.querySelectorAll("[data-menu]").forEach(addMenu);
     document.querySelectorAll("[data-selection]").forEach(addSelection);
