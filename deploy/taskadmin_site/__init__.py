@@ -13,7 +13,7 @@ from flask_sqlalchemy import SQLAlchemy
 from taskadmin import TaskAdmin
 from taskadmin.health import blueprint as health
 
-from . import log_setup, request_id
+from . import log_setup, request_id, security_headers
 from .config import from_environment
 
 __all__ = ["create_app"]
@@ -39,9 +39,12 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     # An edited template shows at the next request, as an edited module does.
     app.config["TEMPLATES_AUTO_RELOAD"] = True
     app.config.from_mapping(from_environment(os.environ) if config is None else config)
+    # First: also an answer that another part gives before the view is asked has the headers.
+    security_headers.init_app(app)
     db = SQLAlchemy()
     db.init_app(app)
     TaskAdmin().init_app(app, db=db)
+    security_headers.allow_inline_of_flask_admin(app)
     request_id.init_app(app)
     app.add_url_rule("/", "index", _index)
     # At the root too, where what looks after containers expects them.
