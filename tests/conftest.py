@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_sqlalchemy import SQLAlchemy
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.orm import Session
 
@@ -35,6 +37,7 @@ from services.databases import (
 from services.postgresql import PostgresqlServer, postgresql_server
 from services.rabbitmq import delete_queues, rabbitmq_server
 from taskadmin import TaskAdmin
+from taskadmin.accounts import passwords
 from taskadmin.models import GENERATE_RANDOM_NUMBER, Task, User
 from taskadmin.store import tasks, users
 
@@ -48,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "settings(**config): set these keys of the application's configuration",
         "sqlite: set by itself on what runs on SQLite",
         "postgresql: set by itself on what runs on PostgreSQL",
+        "xdist_group(name): tests that one process runs, one after the other",
     ):
         config.addinivalue_line("markers", line)
 
@@ -63,11 +67,28 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("database", parameters, indirect=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests with a broker together: they empty the same queues, and load the machine."""
+    for item in items:
+        if "rabbitmq" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("broker"))
+
+
 @pytest.fixture(autouse=True)
 def _without_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep TASKADMIN_ variables of whoever runs the tests from the sites that tests start."""
     for name in [name for name in os.environ if name.startswith("TASKADMIN_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_hashes() -> Iterator[None]:
+    """A password that nobody guesses at takes a quarter of a second of a processor's time."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", cheap)
+        patch.setattr(passwords, "_NOBODYS_HASH", cheap.hash("nobody's password"))
+        yield
 
 
 # Servers
@@ -167,13 +188,20 @@ def session(engine: Engine) -> Iterator[Session]:
 # Applications
 
 
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Compiled templates: each test has an application of its own, and compiling takes longest."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def make_app(database_url: URL) -> Iterator[MakeApp]:
+def make_app(database_url: URL, compiled_templates: FileSystemBytecodeCache) -> Iterator[MakeApp]:
     """Applications with the whole of taskadmin on the test's database."""
     made: list[Flask] = []
 
     def make(**config: Any) -> Flask:
         app = Flask("host")
+        app.jinja_options = {**app.jinja_options, "bytecode_cache": compiled_templates}
         app.config.update(
             TESTING=True,
             SECRET_KEY="only for tests",
@@ -230,9 +258,7 @@ def make_user(session: Session) -> MakeUser:
     ) -> User:
         password_hash = None
         if password is not None:
-            from taskadmin.accounts.passwords import hash_password
-
-            password_hash = hash_password(password)
+            password_hash = passwords.hash_password(password)
         user = users.create_user(
             session,
             username,

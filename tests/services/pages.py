@@ -93,3 +93,9 @@ def cells(page: str) -> list[list[str]]:
     parser = _Cells()
     parser.feed(page)
     return [row for row in parser.rows if row]
+
+
+def live_parts(page: str) -> dict[str, bool]:
+    """The parts of a page itself that are refreshed, with whether they still are."""
+    found = re.findall(r'data-live="(\w+)"( data-live-done)?', page.partition("<main")[2])
+    return {name: not done for name, done in found}

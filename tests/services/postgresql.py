@@ -34,11 +34,14 @@ class PostgresqlServer:
 
     def __init__(self, url: URL) -> None:
         self.url = url.set(drivername="postgresql+psycopg")
+        self._strategy: str | None = None
 
     def create(self, template: URL | None = None) -> URL:
         """Create a database with a name of its own, as a copy of *template* if there is one."""
         name = f"taskadmin_test_{uuid.uuid4().hex}"
-        source = f' TEMPLATE "{template.database}"' if template is not None else ""
+        source = ""
+        if template is not None:
+            source = f' TEMPLATE "{template.database}"{self._fastest_strategy()}'
         self._execute(f'CREATE DATABASE "{name}"{source}')
         return self.url.set(database=name)
 
@@ -54,7 +57,20 @@ class PostgresqlServer:
             return str(error).strip()
         return None
 
+    def _fastest_strategy(self) -> str:
+        """Where checkpoints wait for no disk, a copy of the files is several times as fast."""
+        if self._strategy is None:
+            with self._connection() as connection:
+                forgets = connection.execute("SHOW fsync").fetchone() == ("off",)
+                new_enough = connection.info.server_version >= 15_00_00
+            self._strategy = " STRATEGY FILE_COPY" if forgets and new_enough else ""
+        return self._strategy
+
     def _execute(self, statement: str) -> None:
+        with self._connection() as connection:
+            connection.execute(statement)
+
+    def _connection(self) -> psycopg.Connection[Any]:
         parts: dict[str, Any] = {
             "host": self.url.host,
             "port": self.url.port,
@@ -63,8 +79,7 @@ class PostgresqlServer:
             "dbname": self.url.database,
         }
         parts = {key: value for key, value in parts.items() if value is not None}
-        with psycopg.connect(connect_timeout=5, autocommit=True, **parts) as connection:
-            connection.execute(statement)
+        return psycopg.connect(connect_timeout=5, autocommit=True, **parts)
 
 
 @contextlib.contextmanager

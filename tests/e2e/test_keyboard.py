@@ -1,0 +1,180 @@
+"""Everything by keyboard alone, and where the focus is can be seen."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from e2e.conftest import MakeVisitor
+from e2e.looking import WIDTHS
+from e2e.sample import SUPERUSER, Sample
+
+#: Whether the focused element differs from what it looks like without focus.
+SEES_FOCUS = """() => {
+  const style = getComputedStyle(document.activeElement);
+  return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1.5;
+}"""
+
+
+def focused(page: Page) -> str:
+    """What screen readers would call the focused element, more or less."""
+    text: str = page.evaluate(
+        "(document.activeElement.getAttribute('aria-label')"
+        " || document.activeElement.innerText || document.activeElement.name || '').trim()"
+    )
+    return text
+
+
+def tab_to(page: Page, name: str, *, most: int = 80) -> None:
+    """Press the tab key until the element of that name has the focus."""
+    passed = []
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        passed.append(focused(page))
+        assert page.evaluate(SEES_FOCUS), f"no focus is seen on {passed[-1]!r}"
+        if passed[-1] == name:
+            return
+    raise AssertionError(f"{name!r} isn't among {passed}")
+
+
+def test_skip_link_is_first(make_visitor: MakeVisitor) -> None:
+    """One key past the menu, to what the page is about."""
+    visitor = make_visitor(SUPERUSER)
+    page = visitor.page
+    visitor.open("/taskadmin/audit/")
+
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Enter")
+
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
+
+
+def test_log_in(make_visitor: MakeVisitor) -> None:
+    """Type, tab, type, enter."""
+    visitor = make_visitor()
+    page = visitor.page
+    visitor.open("/taskadmin/login")
+    page.get_by_label("Username").focus()
+    page.keyboard.type("nobody of that name")
+    page.keyboard.press("Tab")
+    page.keyboard.type("some password")
+    page.keyboard.press("Enter")
+
+    expect(page.locator(".error")).to_have_text("Username or password is wrong.")
+
+
+def test_menu_and_tabs(make_visitor: MakeVisitor, sample: Sample) -> None:
+    """Pages and states are links, in the order in which they are seen."""
+    visitor = make_visitor(SUPERUSER)
+    page = visitor.page
+    visitor.open("/taskadmin/dashboard/")
+    tab_to(page, "Runs")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Runs")
+    expect(page.locator("nav#menu [aria-current=page]")).to_have_text("Runs")
+
+    page.locator(".tabs a").first.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    page.wait_for_url(re.compile(r"state="))
+    assert page.locator(".tabs [aria-current=page]").count() == 1
+
+
+def test_menu_of_a_phone(make_visitor: MakeVisitor) -> None:
+    """It opens and closes by its button, which says so."""
+    visitor = make_visitor(SUPERUSER)
+    page = visitor.page
+    page.set_viewport_size({"width": WIDTHS["phone"], "height": 800})
+    visitor.open("/taskadmin/audit/")
+    menu = page.get_by_role("navigation", name="Main")
+    expect(menu).to_be_hidden()
+
+    tab_to(page, "Menu")
+    page.keyboard.press("Enter")
+    expect(menu).to_be_visible()
+    expect(page.locator("[data-menu]")).to_have_attribute("aria-expanded", "true")
+    tab_to(page, "Tasks", most=4)
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tasks")
+    expect(menu).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_menu_of_a_row(make_visitor: MakeVisitor, sample: Sample, width: str) -> None:
+    """Enter opens it, Escape closes it and gives the focus back, its links work."""
+    visitor = make_visitor(SUPERUSER)
+    page = visitor.page
+    page.set_viewport_size({"width": WIDTHS[width], "height": 800})
+    visitor.open("/taskadmin/tasks/?search=Dice")
+    summary = page.get_by_label("More actions on Dice")
+    edit = page.get_by_role("link", name="Edit Dice")
+
+    summary.focus()
+    page.keyboard.press("Enter")
+    expect(edit).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(edit).to_be_hidden()
+    expect(summary).to_be_focused()
+
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(edit).to_be_focused()
+    assert page.evaluate(SEES_FOCUS)
+    expect(edit).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Edit Dice")
+
+
+def test_rows_are_ticked_by_space(make_visitor: MakeVisitor, sample: Sample) -> None:
+    """What can be done with them appears, and how many they are."""
+    visitor = make_visitor(SUPERUSER)
+    page = visitor.page
+    visitor.open("/taskadmin/tasks/")
+    boxes = page.locator("input[name=rowid]")
+    number = boxes.count()
+    said = page.locator("[data-selected]")
+    pause = page.locator(".selection").get_by_role("button", name="Pause …")
+    expect(said).to_have_text("Select tasks to act on them.")
+    expect(pause).to_be_hidden()
+
+    boxes.nth(0).focus()
+    page.keyboard.press("Space")
+    expect(said).to_have_text("1 selected:")
+    expect(pause).to_be_visible()
+
+    page.get_by_label("Select all tasks of this page").focus()
+    page.keyboard.press("Space")
+    expect(said).to_have_text(f"{number} selected:")
+    page.keyboard.press("Space")
+    expect(said).to_have_text("Select tasks to act on them.")
+
+
+def test_every_stop_of_the_tab_key_is_seen(make_visitor: MakeVisitor, sample: Sample) -> None:
+    """From the first to the last element of a list and of a form, each of them on screen."""
+    visitor = make_visitor(SUPERUSER)
+    page = visitor.page
+    for path in ("tasks/?search=Dice", f"tasks/edit/?id={sample.good}"):
+        visitor.open(f"/taskadmin/{path}")
+        stops = 0
+        while True:
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement === document.body"):
+                break
+            stops += 1
+            assert page.evaluate(SEES_FOCUS), f"no focus is seen on {focused(page)!r} of {path}"
+            assert page.evaluate(
+                "(() => { const box = document.activeElement.getBoundingClientRect();"
+                " return box.width > 0 && box.bottom > 0 && box.top < innerHeight; })()"
+            ), f"{focused(page)!r} of {path} isn't on screen"
+            assert stops < 150
+        assert stops > 15

@@ -1,0 +1,215 @@
+"""Parts of a page that refresh themselves: when they do, and when they had better not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from e2e.conftest import MakeVisitor
+from e2e.looking import Visitor
+from e2e.running_site import RunningSite
+from e2e.sample import SUPERUSER, Sample
+
+#: Many times as long as a page waits before it asks for itself again.
+LONG = "01:00"
+
+
+@pytest.fixture
+def visitor(make_visitor: MakeVisitor, sample: Sample) -> Visitor:
+    """A superuser."""
+    return make_visitor(SUPERUSER)
+
+
+def ask_now(page: Page) -> None:
+    """Let the page ask for itself at once, as when it is seen again, and take what comes."""
+    with page.expect_response(lambda answer: answer.request.resource_type == "fetch") as asked:
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    asked.value.finished()
+    # Its text is read and its parts are exchanged within the same turn.
+    page.evaluate("new Promise((resolve) => setTimeout(resolve, 100))")
+
+
+def mark(page: Page, part: str) -> None:
+    """Remember a part of the page itself, to see whether it is exchanged."""
+    page.evaluate("(part) => { document.querySelector(`[data-live=${part}]`).mark = 1; }", part)
+
+
+def is_the_same(page: Page, part: str) -> bool:
+    """Whether a part is still the one that was marked."""
+    same: bool = page.evaluate(
+        "(part) => document.querySelector(`[data-live=${part}]`).mark === 1", part
+    )
+    return same
+
+
+def test_runs_come_by_themselves(visitor: Visitor) -> None:
+    """Without a reload, and times stay in the reader's zone."""
+    page = visitor.page
+    visitor.open("/taskadmin/runs/")
+    page.evaluate("window.isStillHere = true")
+    newest = page.locator("tbody .name").first
+    before = newest.get_attribute("href")
+    assert before is not None
+
+    expect(newest).not_to_have_attribute("href", before, timeout=20_000)
+
+    assert page.evaluate("window.isStillHere") is True
+    expect(page.locator("tbody time").first).to_have_attribute(
+        "title", re.compile(r".+ · 20.+ UTC")
+    )
+
+
+def test_nothing_moves_under_ticked_boxes(visitor: Visitor) -> None:
+    """Rows stay as they are until the ticks are gone."""
+    page = visitor.page
+    visitor.open("/taskadmin/runs/")
+    box = page.locator("input[name=rowid]").first
+    box.check()
+    box.blur()
+    mark(page, "runs")
+    ask_now(page)
+    assert is_the_same(page, "runs")
+    expect(box).to_be_checked()
+
+    box.uncheck()
+    box.blur()
+    ask_now(page)
+    assert not is_the_same(page, "runs")
+
+
+def test_nothing_moves_under_the_focus(visitor: Visitor) -> None:
+    """Nor under an open menu, nor where text is selected."""
+    page = visitor.page
+    visitor.open("/taskadmin/tasks/")
+    summary = page.get_by_label("More actions on Dice")
+    summary.focus()
+    mark(page, "tasks")
+    ask_now(page)
+    assert is_the_same(page, "tasks")
+
+    summary.press("Enter")
+    summary.blur()
+    ask_now(page)
+    assert is_the_same(page, "tasks")
+
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.locator("tbody .name").first.select_text()
+    page.evaluate("document.activeElement.blur()")
+    ask_now(page)
+    assert is_the_same(page, "tasks")
+
+    page.evaluate("getSelection().removeAllRanges()")
+    ask_now(page)
+    assert not is_the_same(page, "tasks")
+
+
+def test_switched_off_it_stays_off(visitor: Visitor) -> None:
+    """For the next page, too; switched on, it asks at once."""
+    page = visitor.page
+    page.clock.install()
+    visitor.open("/taskadmin/tasks/")
+    switch = page.locator("[data-live-switch]")
+    expect(switch).to_have_text("Live")
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    switch.focus()
+    page.keyboard.press("Enter")
+    expect(switch).to_have_text("Not live")
+    expect(switch).to_have_attribute("aria-pressed", "false")
+
+    visitor.open("/taskadmin/runs/")
+    expect(switch).to_have_text("Not live")
+    asked = _count_fetches(page)
+    page.clock.fast_forward(LONG)
+    assert asked == []
+
+    with page.expect_response(lambda answer: answer.request.resource_type == "fetch"):
+        switch.click()
+    expect(switch).to_have_text("Live")
+
+
+def test_hidden_windows_do_not_ask(visitor: Visitor) -> None:
+    """Seen again, a page is brought up to date at once."""
+    page = visitor.page
+    page.clock.install()
+    visitor.open("/taskadmin/dashboard/")
+    _set_hidden(page, hidden=True)
+    asked = _count_fetches(page)
+    page.clock.fast_forward(LONG)
+    assert asked == []
+
+    with page.expect_response(lambda answer: answer.request.resource_type == "fetch"):
+        _set_hidden(page, hidden=False)
+
+
+def test_finished_runs_are_not_asked_for_again(visitor: Visitor, sample: Sample) -> None:
+    """Nothing changes any more, so there is no switch."""
+    page = visitor.page
+    page.clock.install()
+    asked = _count_fetches(page)
+    run = next(id_ for state, id_ in sample.runs.items() if state == "succeeded")
+    visitor.open(f"/taskadmin/runs/details/?id={run}")
+
+    expect(page.locator("[data-live-switch]")).to_be_hidden()
+    page.clock.fast_forward(LONG)
+    assert asked == []
+
+
+def test_site_that_goes_away_and_comes_back(visitor: Visitor, site: RunningSite) -> None:
+    """The page says so, keeps what it shows, and goes on by itself."""
+    page = visitor.page
+    visitor.open("/taskadmin/runs/")
+    switch = page.locator("[data-live-switch]")
+    expect(switch).to_have_text("Live")
+    page.evaluate("window.isStillHere = true")
+    rows = page.locator("tbody tr").count()
+
+    site.stop_one("web")
+    try:
+        expect(switch).to_have_text("Reconnecting…", timeout=15_000)
+        assert page.locator("tbody tr").count() == rows
+    finally:
+        site.start_one("web")
+        site.wait_until_it_answers()
+
+    expect(switch).to_have_text("Live", timeout=45_000)
+    assert page.evaluate("window.isStillHere") is True
+    # What the browser itself says of the refused connections is no problem of the page.
+    visitor.problems.clear()
+
+
+def _count_fetches(page: Page) -> list[str]:
+    asked: list[str] = []
+    page.on(
+        "request",
+        lambda request: asked.append(request.url) if request.resource_type == "fetch" else None,
+    )
+    return asked
+
+
+def _set_hidden(page: Page, *, hidden: bool) -> None:
+    """As if the window's tab was left for another one."""
+    page.evaluate(
+        """(hidden) => {
+          Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+@pytest.mark.parametrize("path", ["users/", "preferences"])
+def test_a_page_that_is_not_asked_for_again_dates_its_last_tick(
+    visitor: Visitor, path: str
+) -> None:
+    """A number that stays says when it was true."""
+    visitor.open(f"/taskadmin/{path}")
+    text = visitor.page.locator(".beat-text")
+    expect(text).to_have_text(re.compile(r"^last tick .+ ago \(\d+:\d\d:\d\d.*\)$"))
+
+    visitor.open("/taskadmin/runs/")
+    expect(text).to_have_text(re.compile(r"^last tick .+ ago$"))
+    visitor.page.get_by_role("button", name="Live").click()
+    expect(text).to_have_text(re.compile(r"^last tick .+ ago \(\d+:\d\d:\d\d.*\)$"))
