@@ -10,7 +10,6 @@ Each session makes its own environment, once; ``pip install nox`` is all that is
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import signal
 import sys
@@ -56,7 +55,8 @@ def _install(session: nox.Session, *groups: str, code: bool = True) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments go to pytest: ``nox -s tests -- tests/unit -k usernames``."""
     _install(session, "tests")
-    session.run("pytest", *session.posargs)
+    # All of them in as many processes as there are processors; what is named, in this one.
+    session.run("pytest", *(session.posargs or ("-n", "auto", "--dist", "loadgroup")))
 
 
 @nox.session
@@ -131,17 +131,17 @@ def wheel(session: nox.Session) -> None:
 
 
 @nox.session
-def screenshots(session: nox.Session) -> None:
-    """Let a browser look at every page: ``nox -s screenshots -- FOLDER`` keeps the pictures."""
+def e2e(session: nox.Session) -> None:
+    """Use the real site in a real browser: ``nox -s e2e -- --folder FOLDER`` keeps the pictures."""
     _install(session, "tests", "browser")
-    chromium = _chromium()
-    if chromium is None:
-        message = "There is no chromium on this machine: install it (apt-get install chromium)."
-        if os.environ.get("CI") == "true":
-            session.error(message)
-        session.skip(message)
-    folder = session.posargs or [str(Path(session.create_tmp()).resolve())]
-    session.run("python", "tests/e2e/screenshots.py", *folder, env={"CHROMIUM": chromium})
+    session.run("pytest", "tests/e2e", *session.posargs)
+
+
+@nox.session
+def translations(session: nox.Session) -> None:
+    """Bring the catalogues of texts up to date; ``-- --check`` only says whether they are."""
+    _install(session)
+    session.run("python", "tests/services/catalogues.py", *session.posargs)
 
 
 @nox.session
@@ -149,11 +149,6 @@ def compose(session: nox.Session) -> None:
     """Build the compose stack, run it for real, and take it down again."""
     _install(session, "tests")
     session.run("pytest", "tests/compose", *session.posargs)
-
-
-def _chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next(filter(None, map(shutil.which, names)), None)
 
 
 if __name__ == "__main__":
