@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask import Flask
 
-from taskadmin.admin.charts import Series, lines, stacked_bars
+from taskadmin.admin.charts import Series, lines_over_time, stacked_bars
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def drawn(labels: list[str]) -> dict[str, list[str]]:
@@ -38,13 +43,36 @@ def test_of_many_labels_as_many_are_shown_as_fit() -> None:
     assert found["narrow"] == ["0", "6", "12", "18"]
 
 
-@pytest.mark.parametrize("draw", [stacked_bars, lines])
-def test_a_chart_has_words_and_nothing_that_a_policy_refuses(draw: object) -> None:
+def bars_of_one(labels: list[str], series: Series) -> str:
+    """Bars with a title that has to be escaped."""
+    return stacked_bars("Runs <b>", labels, [series], number=str)
+
+
+def lines_of_one(labels: list[str], series: Series) -> str:
+    """Lines with a title that has to be escaped."""
+    moments = [NOON + timedelta(minutes=place) for place, _ in enumerate(labels)]
+    return lines_over_time("Runs <b>", moments, [series], number=str)
+
+
+@pytest.mark.parametrize("draw", [bars_of_one, lines_of_one])
+def test_a_chart_has_words_and_nothing_that_a_policy_refuses(
+    draw: Callable[[list[str], Series], str], app: Flask
+) -> None:
     """No style, no script, nothing from elsewhere; what it shows is escaped."""
-    chart = draw(  # type: ignore[operator]
-        "Runs <b>", ["<i>", "b"], [Series("failed", "x", [1.0, None])], number=str
-    )
+    with app.test_request_context():
+        chart = draw(["<i>", "b"], Series("failed", "x", [1.0, None]))
 
     assert chart.count('role="img" aria-label="Runs &lt;b&gt;"') == 2
     assert 'class="series failed"' in chart
     assert not re.search(r"<style|<script|style=|on\w+=|xlink|<i>|<b>", chart)
+
+
+def test_a_line_is_as_far_apart_as_its_runs_are(app: Flask) -> None:
+    """Three runs within two minutes, the last an hour later: a gap that is seen."""
+    moments = [NOON, NOON + timedelta(minutes=1), NOON + timedelta(hours=1)]
+    with app.test_request_context():
+        chart = lines_over_time("x", moments, [Series("value", "x", [1, 2, 3])], number=str)
+
+    wide = chart.split("</svg>")[0]
+    first, second, third = (float(x) for x in re.findall(r'<circle cx="([\d.]+)"', wide))
+    assert (third - second) / (second - first) == pytest.approx(59, rel=0.01)

@@ -9,10 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 from markupsafe import Markup
+
+from .time_axis import ticks
 
 #: Width and height of the drawing, and how many labels fit below it.
 SIZES = {"wide": (760, 230, 8), "narrow": (330, 210, 4)}
@@ -29,6 +32,15 @@ class Series:
     values: Sequence[float | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Points:
+    """A line of a chart: pairs of where on the axis and how high."""
+
+    kind: str
+    label: str
+    values: Sequence[tuple[float, float]]
+
+
 def stacked_bars(
     title: str, labels: Sequence[str], series: Sequence[Series], *, number: Callable[[float], str]
 ) -> Markup:
@@ -41,31 +53,69 @@ def stacked_bars(
         number: Writes a number on the axis.
     """
 
-    def make(**options: Any) -> Any:
-        return _pygal().StackedBar(spacing=6, **options)
+    def make(fitting: int, **options: Any) -> Any:
+        chart = _pygal().StackedBar(
+            spacing=6,
+            show_minor_x_labels=False,
+            formatter=lambda value: number(value) if value is not None else "",
+            **options,
+        )
+        # pygal tells labels by their text, and two places may have the same one.
+        chart.x_labels = _fitting(labels, fitting)
+        chart.x_labels_major = [label for label in chart.x_labels if label]
+        return chart
 
-    return _both(title, labels, series, make, number)
+    return _both(title, series, make, number)
 
 
-def lines(
+def lines_over_time(
     title: str,
-    labels: Sequence[str],
+    moments: Sequence[datetime],
     series: Sequence[Series],
     *,
     number: Callable[[float], str],
     from_zero: bool = False,
 ) -> Markup:
-    """Lines with a dot for each label.
+    """Lines with a dot for each value, as far apart as they are in time.
 
     Args:
+        title: What it shows, in words: the text alternative.
+        moments: When each value was, the earliest first; at least one.
         number: Writes a number on the axis.
         from_zero: Whether the axis begins with 0, whatever the least value.
     """
+    begin, end = moments[0], moments[-1]
+    if begin == end:  # pygal's scale needs some width
+        begin, end = begin - timedelta(seconds=1), end + timedelta(seconds=1)
+    points = [
+        Points(
+            one.kind,
+            one.label,
+            [
+                (moment.timestamp(), value)
+                for moment, value in zip(moments, one.values, strict=True)
+                if value is not None
+            ],
+        )
+        for one in series
+    ]
 
-    def make(**options: Any) -> Any:
-        return _pygal().Line(dots_size=2, include_x_axis=from_zero, **options)
+    def make(fitting: int, **options: Any) -> Any:
+        chart = _pygal().XY(
+            dots_size=2,
+            include_x_axis=from_zero,
+            xrange=(begin.timestamp(), end.timestamp()),
+            formatter=lambda point: number(point[1]),
+            x_value_formatter=lambda value: datetime.fromtimestamp(value, UTC).isoformat(),
+            **options,
+        )
+        chart.x_labels = [
+            {"value": tick.moment.timestamp(), "label": tick.label}
+            for tick in ticks(moments[0], moments[-1], most=fitting)
+        ]
+        return chart
 
-    return _both(title, labels, series, make, number)
+    return _both(title, points, make, number)
 
 
 @cache
@@ -83,14 +133,14 @@ def _pygal() -> Any:
 
 def _both(
     title: str,
-    labels: Sequence[str],
-    series: Sequence[Series],
+    series: Sequence[Series | Points],
     make: Callable[..., Any],
     number: Callable[[float], str],
 ) -> Markup:
     drawn = []
     for name, (width, height, fitting) in SIZES.items():
         chart = make(
+            fitting,
             css=[],
             js=[],
             no_prefix=True,
@@ -104,16 +154,11 @@ def _both(
             max_scale=6,
             min_scale=2,
             truncate_label=-1,
-            show_minor_x_labels=False,
-            formatter=lambda value: number(value) if value is not None else "",
             value_formatter=number,
             print_values=False,
             no_data_text="",
             classes=("chart", name),
         )
-        # pygal tells labels by their text, and two places may have the same one.
-        chart.x_labels = _fitting(labels, fitting)
-        chart.x_labels_major = [label for label in chart.x_labels if label]
         for one in series:
             chart.add(one.label, list(one.values))
         kinds = {f"serie-{index}": one.kind for index, one in enumerate(series)}
@@ -150,6 +195,10 @@ def _plain(root: Any, title: str, kinds: Mapping[str, str]) -> Any:
     return root
 
 
+def _is_dot(node: Any) -> bool:
+    return str(node.tag).rpartition("}")[2] == "circle"
+
+
 def _is_dropped(node: Any) -> bool:
     if not isinstance(node.tag, str):
         return True  # a comment
@@ -158,7 +207,7 @@ def _is_dropped(node: Any) -> bool:
     return (
         name in ("defs", "desc", "script", "style")
         or (name == "title" and "axis" not in classes and node.text == "")
-        or "overlay" in classes
+        or ("overlay" in classes and not any(_is_dot(one) for one in node.iter()))
         or "text-overlay" in classes
         or "tooltip-overlay" in classes
         or (name == "rect" and "background" in classes)

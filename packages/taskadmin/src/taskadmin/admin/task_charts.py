@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
-from babel import dates
 from markupsafe import Markup
 
-from ..i18n import clock_time, duration, locale, short, zone, zone_name
+from ..i18n import duration, short, zone_name
 from ..store.task_lists import ListedRun
 from ..texts import gettext
-from .charts import Series, lines
+from .charts import Series, lines_over_time
 
 #: Numbers beyond these, and numbers that are one and the same to so many digits, are too much
 #: for pygal's scale: it divides by 0, overflows, or counts in steps that change nothing.
@@ -68,10 +67,10 @@ class TaskCharts:
     def result(self) -> Markup:
         """The results between two lines for the least and the most."""
         shown = [run for run in self.runs if run.result is not None and math.isfinite(run.result)]
-        labels, facts = self._labels(shown), self.result_facts
-        return lines(
+        facts = self.result_facts
+        return lines_over_time(
             gettext("Results of the last runs"),
-            labels,
+            [run.due_at for run in shown],
             [
                 Series("least", gettext("least"), _level(facts.least, len(shown))),
                 Series("most", gettext("most"), _level(facts.most, len(shown))),
@@ -95,20 +94,13 @@ class TaskCharts:
         """How long each took."""
         shown = [run for run in self.runs if run.took is not None]
         seconds = [run.took.total_seconds() for run in shown if run.took is not None]
-        return lines(
+        return lines_over_time(
             gettext("Durations of the last runs"),
-            self._labels(shown),
+            [run.due_at for run in shown],
             [Series("value", gettext("duration"), seconds)],
             number=lambda value: duration(timedelta(seconds=value)),
             from_zero=True,
         )
-
-    def _labels(self, runs: Sequence[ListedRun]) -> Sequence[str]:
-        if not runs:
-            return []
-        span = runs[-1].due_at - runs[0].due_at
-        write: Callable[[datetime], str] = clock_time if span < timedelta(hours=20) else _day
-        return [write(run.due_at) for run in runs]
 
 
 def _facts(values: Sequence[float]) -> Facts:
@@ -118,8 +110,3 @@ def _facts(values: Sequence[float]) -> Facts:
 def _level(value: float, length: int) -> Sequence[float | None]:
     """A line from end to end, with dots there only."""
     return [value] if length == 1 else [value, *([None] * (length - 2)), value]
-
-
-def _day(moment: datetime) -> str:
-    local = moment.astimezone(zone())
-    return str(dates.format_skeleton("MMMd", local.date(), locale=locale()))
