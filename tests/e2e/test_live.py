@@ -157,6 +157,54 @@ def test_finished_runs_are_not_asked_for_again(visitor: Visitor, sample: Sample)
     assert asked == []
 
 
+def test_logged_out_elsewhere(visitor: Visitor) -> None:
+    """The page says so, keeps what it shows, and doesn't ask any more."""
+    page = visitor.page
+    visitor.open("/taskadmin/runs/")
+    rows = page.locator("tbody tr").count()
+    visitor.context.clear_cookies()
+    ask_now(page)
+
+    told = page.get_by_role("alert")
+    expect(told).to_have_text("You are logged out. Reload the page")
+    expect(page.locator("[data-live-switch]")).to_be_hidden()
+    assert page.locator("tbody tr").count() == rows
+    asked = _count_fetches(page)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    assert asked == []
+    told.get_by_role("link").click()
+    page.wait_for_url(re.compile(r"/login\?next="))
+
+
+def test_task_deleted_elsewhere(visitor: Visitor) -> None:
+    """What isn't there any more isn't asked for again."""
+    page = visitor.page
+    visitor.open("/taskadmin/tasks/new/")
+    page.locator("#name").fill("Soon gone")
+    page.get_by_label("Lower limit").fill("1")
+    page.get_by_label("Upper limit").fill("2")
+    page.get_by_role("button", name="Create task").last.click()
+    visitor.is_told("Soon gone is created.")
+    other = visitor.context.new_page()
+    other.goto(page.url)
+    other.get_by_role("button", name="Delete …").click()
+    other.locator("main").get_by_role("button", name=re.compile("Delete 1 task")).click()
+    expect(other.get_by_role("heading", level=1)).to_have_text("Tasks")
+    other.close()
+    ask_now(page)
+
+    expect(page.get_by_role("alert")).to_have_text("This page is gone. Reload the page")
+
+
+def test_chart_and_searched_list_stay_live(visitor: Visitor, sample: Sample) -> None:
+    """They ask less often, and the switch is there."""
+    page = visitor.page
+    for path in (f"tasks/details/?id={sample.good}&tab=chart", "tasks/?search=Dice"):
+        visitor.open(f"/taskadmin/{path}")
+        expect(page.locator("[data-live-switch]")).to_have_text("Live")
+        ask_now(page)
+
+
 def test_site_that_goes_away_and_comes_back(visitor: Visitor, site: RunningSite) -> None:
     """The page says so, keeps what it shows, and goes on by itself."""
     page = visitor.page

@@ -6,6 +6,7 @@ import io
 import logging
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -229,3 +230,62 @@ def test_text_of_people_is_text_on_every_page(
         assert "<img" not in page, path
         assert "{{7*7}}" in page or "search" in path, path
         assert "&lt;img" in page, path
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize("path", ["nowhere", "nowhere/at/all/", "tasks/nowhere/"])
+def test_addresses_that_nobody_knows_are_said_so(superuser: FlaskClient, path: str) -> None:
+    """In the frame, with the menu."""
+    answer = superuser.get(f"/taskadmin/{path}")
+
+    assert answer.status_code == 404
+    assert "<h1>Not found</h1>" in answer.text
+    assert 'href="/taskadmin/tasks/"' in answer.text
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize("path", ["logout", "tasks/action/", "runs/action/"])
+def test_addresses_of_forms_are_no_pages(superuser: FlaskClient, path: str) -> None:
+    """Typed into a browser they answer in words, and with the methods that there are."""
+    answer = superuser.get(f"/taskadmin/{path}")
+
+    assert answer.status_code == 405
+    assert "POST" in answer.headers["Allow"]
+    assert "<h1>Not found</h1>" in answer.text
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.settings(MAX_CONTENT_LENGTH=1_000_000)
+def test_forms_larger_than_the_host_takes_are_refused_in_words(superuser: FlaskClient) -> None:
+    """By the host's own limit."""
+    answer = superuser.post("/taskadmin/tasks/new/", data={"name": "x" * 1_100_000})
+
+    assert answer.status_code == 413
+    assert "<h1>Too large</h1>" in answer.text
+
+
+@pytest.mark.databases("sqlite")
+def test_other_addresses_are_the_hosts(superuser: FlaskClient) -> None:
+    """Nothing is added outside of our prefix."""
+    answer = superuser.get("/nowhere")
+
+    assert answer.status_code == 404
+    assert "taskadmin" not in answer.text
+
+
+@pytest.mark.databases("sqlite")
+def test_a_hosts_own_error_pages_stay(app: Flask, superuser: FlaskClient) -> None:
+    """It wants its errors to look the same everywhere."""
+    app.register_error_handler(404, lambda _: ("The host says so.", 404))
+
+    assert superuser.get("/taskadmin/nowhere").text == "The host says so."
+
+
+@pytest.mark.databases("sqlite")
+def test_pages_that_ask_for_themselves_are_told_of_the_log_out(client: FlaskClient) -> None:
+    """A redirect to the log in page would look to them like a page without their parts."""
+    answer = client.get("/taskadmin/runs/", headers={"Taskadmin-Live": "1"})
+
+    assert answer.status_code == 401
+    assert "<h1>You are logged out</h1>" in answer.text
+    assert client.get("/taskadmin/runs/").status_code == 302

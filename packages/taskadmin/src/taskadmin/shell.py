@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from flask import Blueprint, Flask, current_app, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from flask_wtf.csrf import generate_csrf
+from flask_wtf.csrf import CSRFError, generate_csrf
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from . import i18n
 from .i18n import lazy_gettext
@@ -31,11 +32,16 @@ _ERRORS = {
         lazy_gettext("This form has expired"),
         lazy_gettext("Nothing was changed. Go back, reload the page and try again."),
     ),
+    401: (
+        lazy_gettext("You are logged out"),
+        lazy_gettext("Log in again to go on. What was done before is kept."),
+    ),
     403: (
         lazy_gettext("Not allowed"),
         lazy_gettext("Your account may not open this page. A superuser can give you the rights."),
     ),
     404: (lazy_gettext("Not found"), lazy_gettext("There is nothing at this address.")),
+    405: (lazy_gettext("Not found"), lazy_gettext("There is nothing at this address.")),
     413: (
         lazy_gettext("Too large"),
         lazy_gettext("Nothing was changed: this is more than any form here takes."),
@@ -153,6 +159,7 @@ def add_shell(app: Flask, url_prefix: str) -> None:
         blueprint.add_app_template_filter(function, f"taskadmin_{name}")
     app.register_blueprint(blueprint)
     i18n.init_app(app)
+    handle_wrong_addresses(app, url_prefix)
 
 
 def csrf_field_name() -> str:
@@ -171,10 +178,39 @@ class PageForm(FlaskForm):
         super().__init__(formdata=request.form or None, **options)
 
 
-def handle_outages(blueprint: Blueprint) -> None:
-    """Let the pages of *blueprint* say so when the database is away."""
+def handle_errors(blueprint: Blueprint) -> None:
+    """Let the pages of *blueprint* say in words what stops them."""
     for kind in (DBAPIError, PoolTimeout):
         blueprint.register_error_handler(kind, _outage_page)
+    blueprint.register_error_handler(CSRFError, lambda _: error_page(400))
+    for status in (404, 413):
+        blueprint.register_error_handler(status, lambda error: error_page(error.code))
+
+
+def handle_wrong_addresses(app: Flask, url_prefix: str) -> None:
+    """Answer addresses below *url_prefix* that nobody knows in words, unless *app* does it."""
+
+    def answer() -> ResponseReturnValue | None:
+        wrong = request.routing_exception
+        if not isinstance(wrong, NotFound | MethodNotAllowed):
+            return None
+        if not request.path.startswith(f"{url_prefix}/") or _handles(app, wrong):
+            return None
+        # What Werkzeug says in headers: which methods there are.
+        headers = {key: value for key, value in wrong.get_headers() if key == "Allow"}
+        return (*error_page(wrong.code), headers)
+
+    if url_prefix.strip("/"):
+        app.before_request(answer)
+
+
+def _handles(app: Flask, error: HTTPException) -> bool:
+    by_code = app.error_handler_spec[None]
+    return any(
+        issubclass(type(error), kind)
+        for code in (error.code, None)
+        for kind in by_code.get(code, ())
+    )
 
 
 def _outage_page(error: SQLAlchemyError) -> ResponseReturnValue:

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from .. import i18n
 from ..i18n import LANGUAGES
 from ..schedules.zones import zone_names
-from ..shell import error_page, handle_outages
+from ..shell import error_page, handle_errors
 from ..state import get_state
 from ..store import users
 from ..texts import gettext
@@ -24,7 +24,7 @@ _MAX_BODY = 10_000
 def make_preferences_blueprint(url_prefix: str) -> Blueprint:
     """The page below *url_prefix*."""
     blueprint = Blueprint(ENDPOINT, __name__, url_prefix=url_prefix)
-    handle_outages(blueprint)
+    handle_errors(blueprint)
     blueprint.add_url_rule("/preferences", view_func=preferences, methods=["GET", "POST"])
     return blueprint
 

@@ -11,7 +11,7 @@ from flask_login import login_user, logout_user
 
 from ..errors import UsernameTaken
 from ..next_url import is_own_path
-from ..shell import csrf_field_name, error_page, handle_outages
+from ..shell import csrf_field_name, error_page, handle_errors
 from ..state import get_state
 from ..store import users
 from ..store.audit import Actor
@@ -33,7 +33,7 @@ _REFUSED = marked("Username or password is wrong.")
 def make_blueprint(url_prefix: str) -> Blueprint:
     """The account pages below *url_prefix*."""
     blueprint = Blueprint(ENDPOINT, __name__, url_prefix=url_prefix)
-    handle_outages(blueprint)
+    handle_errors(blueprint)
     for path, view, methods in (
         ("/login", login, ["GET", "POST"]),
         ("/register", register, ["GET", "POST"]),

@@ -12,7 +12,7 @@ from flask_admin import BaseView
 
 from ..models import User
 from ..next_url import is_own_path
-from ..shell import error_page, handle_outages
+from ..shell import error_page, handle_errors
 from ..state import State, get_state
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("taskadmin.admin")
 
+#: A page that asks for itself again sends it.
+LIVE_HEADER = "Taskadmin-Live"
 #: Largest id of a column of type integer.
 MAX_ID = 2**31 - 1
 #: Largest id of runs and launches.
@@ -30,9 +32,9 @@ class ProtectedView(BaseView):
     """A view that only some people may open; everybody else is turned away, and it is logged."""
 
     def create_blueprint(self, admin: Any) -> Any:
-        """Flask-Admin's blueprint of the view; it says so when the database is away."""
+        """Flask-Admin's blueprint of the view; it says in words what stops it."""
         blueprint = super().create_blueprint(admin)
-        handle_outages(blueprint)
+        handle_errors(blueprint)
         return blueprint
 
     @staticmethod
@@ -68,6 +70,8 @@ class ProtectedView(BaseView):
         user = state.current_user()
         log_refusal(user)
         if user is None and state.login_url is not None:
+            if LIVE_HEADER in request.headers:
+                return error_page(401)  # a script of ours, that says so within its page
             # After logging in a POST can't be repeated, so it leads to the start.
             path = request.full_path.rstrip("?") if request.method == "GET" else state.home_url()
             return redirect(state.login_url(path))

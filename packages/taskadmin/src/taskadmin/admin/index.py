@@ -8,7 +8,7 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import AdminIndexView, expose
 
-from ..shell import error_page, handle_outages
+from ..shell import error_page, handle_errors
 from ..state import get_state
 from .access import log_refusal
 
@@ -17,9 +17,9 @@ class IndexView(AdminIndexView):
     """Leads everybody to the first page they may open."""
 
     def create_blueprint(self, admin: Any) -> Any:
-        """Flask-Admin's blueprint of the view; it says so when the database is away."""
+        """Flask-Admin's blueprint of the view; it says in words what stops it."""
         blueprint = super().create_blueprint(admin)
-        handle_outages(blueprint)
+        handle_errors(blueprint)
         return blueprint
 
     @expose()

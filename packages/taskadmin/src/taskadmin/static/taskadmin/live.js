@@ -12,6 +12,7 @@
   const regions = () => [...document.querySelectorAll("[data-live]")];
   const isDone = () => regions().every((region) => "liveDone" in region.dataset);
   let timer,
+    ended = false,
     failures = 0,
     asked = new Date();
 
@@ -63,9 +64,10 @@
   async function update() {
     try {
       const answer = await fetch(location.href, {
-        redirect: "error", // to the log in page
+        headers: { "Taskadmin-Live": "1" }, // 401 instead of the log in page
         signal: AbortSignal.timeout(TIMEOUT),
       });
+      if ([401, 403, 404, 410].includes(answer.status)) end(answer.status);
       if (!answer.ok) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const region of regions()) {
@@ -80,10 +82,28 @@
     show();
   }
 
+  // No later turn would bring anything: who reads this is told, and what they see stays.
+  function end(status) {
+    ended = true;
+    const texts = document.querySelector("[data-live-switch]")?.dataset;
+    if (!texts) return;
+    const messages = document.createElement("div");
+    messages.className = "messages";
+    messages.setAttribute("role", "alert");
+    const message = messages.appendChild(document.createElement("p"));
+    message.className = "message bad";
+    const link = document.createElement("a");
+    link.href = location.href;
+    link.textContent = texts.reload;
+    const said = { 401: texts.loggedOut, 403: texts.refused }[status] ?? texts.gone;
+    message.append(said, " ", link);
+    document.querySelector(".ta main, .ta.embedded").prepend(messages);
+  }
+
   function show() {
     for (const button of document.querySelectorAll("[data-live-switch]")) {
       const off = isSwitchedOff();
-      button.hidden = isDone();
+      button.hidden = ended || isDone();
       button.setAttribute("aria-pressed", String(!off));
       button.classList.toggle("away", failures > 0 && !off);
       const text = off ? button.dataset.off : failures ? button.dataset.away : button.dataset.on;
@@ -96,7 +116,7 @@
   function dateBeat() {
     const beat = document.querySelector("[data-live=beat]");
     if (!beat) return;
-    const stays = isDone() || isSwitchedOff() || failures > 0;
+    const stays = ended || isDone() || isSwitchedOff() || failures > 0;
     const when = stays ? ` (${asked.toLocaleTimeString(root.lang)})` : "";
     beat.querySelector(".beat-text").textContent = beat.title + when;
   }
@@ -109,9 +129,9 @@
 
   async function turn() {
     clearTimeout(timer);
-    if (document.hidden || isDone() || isSwitchedOff()) return; // seen again, it goes on
+    if (document.hidden || ended || isDone() || isSwitchedOff()) return; // seen again, it goes on
     await update();
-    later();
+    if (!ended) later();
   }
 
   for (const button of document.querySelectorAll("[data-live-switch]")) {
