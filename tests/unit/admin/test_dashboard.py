@@ -13,6 +13,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from fixture_types import CountQueries, MakeTask
+from services.listed_runs import put_runs
 from services.many_rows import fill
 from taskadmin.models import (
     Launch,
@@ -29,6 +30,7 @@ from taskadmin.models import (
 )
 from taskadmin.store import clock, pauses
 from taskadmin.store.audit import Actor
+from taskadmin.store.task_lists import RUNS
 
 pytestmark = pytest.mark.databases("sqlite")
 PATH = "/taskadmin/dashboard/"
@@ -169,6 +171,7 @@ def test_what_needs_attention_is_said_in_words(
     said = part(superuser.get(PATH).text, "attention")
 
     assert "“First” failed 3 times in a row" in said and "Boom since" in said
+    assert "or earlier" not in said
     assert "No worker listens on queue “taskadmin.runs”" in said and "3 runs wait" in said
     assert "“Second” was paused 9 days ago by chief" in said
     assert "“until it is mended” · no date to resume" in said
@@ -341,3 +344,36 @@ def test_many_rows_take_no_more_queries(
         with count_queries() as statements:
             assert superuser.get(f"{PATH}?range={given}").status_code == 200
         assert len(statements) <= 15
+
+
+def test_failures_that_go_back_further_than_was_looked_are_said_to(
+    session: Session, superuser: FlaskClient, make_task: MakeTask
+) -> None:
+    """Their number is a least one, and so is the time since when."""
+    put_runs(session, make_task(name="First"), ["failed"] * RUNS)
+
+    said = part(superuser.get(PATH).text, "attention")
+
+    assert f"“First” failed at least {RUNS} times in a row" in said
+    assert re.search(r"since [^<]+ or earlier", said)
+
+
+def test_late_tasks_and_late_slots_are_no_sum(
+    session: Session, superuser: FlaskClient, make_task: MakeTask
+) -> None:
+    """The number is that of the list behind it."""
+    make_task()
+    late = make_task(name="Behind")
+    now = clock.now(session)
+    session.add(
+        TaskSchedule(
+            task_id=late.id, kind="interval", every_s=60, next_due=now - timedelta(minutes=5)
+        )
+    )
+    session.execute(update(LedgerState).values(ticked_at=now - timedelta(seconds=700)))
+    session.commit()
+
+    number, url, about = cards(superuser.get(PATH).text)["Late"]
+
+    assert (number, url) == ("1", "/taskadmin/tasks/?state=late")
+    assert about == "with 2 common slots"

@@ -50,7 +50,7 @@ def test_actions_on_ids_that_are_none_change_nothing(
             "/taskadmin/tasks/action/",
             data={"action": action, "rowid": [bad], "confirmed": "yes"},
         )
-        assert answer.status_code == 302
+        assert answer.status_code == (404 if action == "nonsense" else 302)
 
     assert len(session.scalars(select(Task.id)).all()) == 1
     assert session.scalars(select(TaskResult.id)).all() == []

@@ -62,7 +62,13 @@ def test_the_json_has_objects(superuser: FlaskClient, failed: int) -> None:
     assert row["arguments"] == {"token": "••••••", "n": 1}
     assert (row["result"], row["error"], row["ran_seconds"]) == (-2.5, "=cmd()", 0.0)
     assert json.loads(superuser.get("/taskadmin/runs/export/json/?task=1&job=x").text) == []
-    assert json.loads(superuser.get("/taskadmin/runs/export/json/?search=state:x").text) == []
+
+
+def test_a_search_that_makes_no_sense_is_no_empty_file(superuser: FlaskClient) -> None:
+    """It would look as if there was nothing."""
+    answer = superuser.get("/taskadmin/runs/export/json/?search=state:x")
+    assert answer.status_code == 422
+    assert "is no state of a run" in answer.text
 
 
 def test_what_no_page_links_to_is_not_found(superuser: FlaskClient, plain: FlaskClient) -> None:

@@ -55,9 +55,9 @@ def test_values_that_no_page_links_to_mean_nothing(values: dict[str, str]) -> No
 
 
 def test_a_search_has_words_and_qualifiers() -> None:
-    """A later one of several counts; an exception needs no module."""
+    """An exception needs no module."""
     assert which(
-        search='nightly "big totals" job:x job:probe STATE:Failed author:ana queue:slow'
+        search='nightly "big totals" job:probe STATE:Failed author:ana queue:slow'
         " error:Boom worker:one task:3 launch:4"
     ) == Matching(
         words=("nightly", "big totals"),

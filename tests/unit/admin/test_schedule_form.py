@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from fixture_types import MakeTask
 from services.pages import field_errors, form_values
-from taskadmin.models import MissedRuns, Overlap, Task, TaskSchedule
+from taskadmin.models import MissedRuns, Overlap, Task, TaskSchedule, User
 from taskadmin.schedules import ScheduleKind
 from taskadmin.store.schedules import ScheduleInput, find_schedule, input_of, put_schedule
+from taskadmin.store.users import set_preferences
 
 NEW = "/taskadmin/tasks/new/"
 LIMITS = {"lower_limit": "0", "upper_limit": "1"}
@@ -351,3 +353,38 @@ def test_hand_made_previews_are_no_error_of_the_server(
 
     assert page.status_code == 200
     assert "<b>" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("zone", "offered"),
+    [(None, "UTC"), ("Asia/Tokyo", "Asia/Tokyo"), ("No/Such_Place", "UTC")],
+)
+def test_a_new_schedule_is_in_the_readers_zone(
+    session: Session, superuser: FlaskClient, chief: User, zone: str | None, offered: str
+) -> None:
+    """It stays the common slot, without a row of its own, if nothing else is chosen."""
+    set_preferences(session, chief, language=None, zone=zone)
+
+    assert form_values(superuser.get(NEW).text)["zone"] == offered
+    superuser.post(NEW, data={**LIMITS, "kind": "slot", "zone": offered})
+
+    task_id = session.scalars(select(Task.id)).one()
+    assert find_schedule(session, task_id) is None
+    assert (
+        form_values(superuser.get(f"/taskadmin/tasks/edit/?id={task_id}").text)["zone"] == offered
+    )
+
+
+def test_next_runs_all_have_seconds_if_one_has(superuser: FlaskClient) -> None:
+    """A column of times of two lengths is hard to read."""
+    query = {
+        "kind": "interval",
+        "every": "10",
+        "every_unit": "1",
+        "starts_at": "2090-01-01T12:00:00",
+    }
+
+    page = superuser.get("/taskadmin/tasks/preview/", query_string=query).text
+
+    times = re.findall(r"<time[^>]*>[^<]* (\d\d:\d\d(?::\d\d)?)</time>", page)
+    assert times == [f"12:00:{second:02}" for second in (0, 10, 20, 30, 40)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -14,11 +15,21 @@ from sqlalchemy.orm import Session
 
 from fixture_types import MakeTask
 from services.pages import next_messages
-from taskadmin.models import Launch, LaunchKind, LaunchState, RunState, Task, TaskResult, User
+from taskadmin.models import (
+    Launch,
+    LaunchKind,
+    LaunchState,
+    RunState,
+    Task,
+    TaskPause,
+    TaskResult,
+    User,
+)
 from taskadmin.store import audit
 from taskadmin.store.audit import Filter
 from taskadmin.store.results import page_of_runs
 from taskadmin.store.tasks import find_task
+from taskadmin.store.users import set_preferences
 
 
 def count(session: Session, model: type[Any]) -> int:
@@ -219,3 +230,47 @@ def test_a_pause_that_makes_no_sense_is_asked_again(
     assert f'name="ids" value="{task.id}"' in answer.text
     session.expire_all()
     assert task.enabled is True
+
+
+@pytest.mark.parametrize("action", ["resume", "pause", "delete"])
+def test_actions_on_what_is_gone_say_that_nothing_was_done(
+    superuser: FlaskClient, action: str
+) -> None:
+    """No number of nothing that would look like a success."""
+    act(superuser, action, 12345, confirmed="yes")
+
+    (told,) = next_messages(superuser)
+    assert told.startswith("Nothing was ") and "gone" in told
+
+
+@pytest.mark.settings(WTF_CSRF_ENABLED=True)
+@pytest.mark.databases("sqlite")
+def test_an_expired_form_is_said_to_be_so(superuser: FlaskClient, make_task: MakeTask) -> None:
+    """In our words, not in Flask-Admin's, and nothing is done."""
+    answer = act(superuser, "run_now", make_task().id)
+
+    assert answer.status_code == 400
+    assert "<h1>This form has expired</h1>" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [(None, "Time in UTC."), ("Asia/Tokyo", "Time in Asia/Tokyo.")],
+)
+def test_a_pause_ends_by_the_readers_clock(
+    session: Session,
+    superuser: FlaskClient,
+    chief: User,
+    make_task: MakeTask,
+    zone: str | None,
+    shown: str,
+) -> None:
+    """The page says whose clock is meant."""
+    set_preferences(session, chief, language=None, zone=zone)
+    task_id = make_task().id
+
+    assert shown in act(superuser, "pause", task_id).text
+    act(superuser, "pause", task_id, confirmed="yes", resume_at="2199-03-01T12:00")
+
+    pause = session.get_one(TaskPause, task_id)
+    assert pause.resume_at == datetime(2199, 3, 1, 12 if zone is None else 3, tzinfo=UTC)

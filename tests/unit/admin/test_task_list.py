@@ -175,6 +175,25 @@ def test_numbers_of_tabs_end_somewhere(
     assert 'All <span class="count">2+</span>' in page
     assert 'Paused <span class="count">0</span>' in page
     assert "All that match: more than 2" in page
+    assert "more than 2 tasks" in page
+
+
+@pytest.mark.databases("sqlite")
+def test_pages_go_on_behind_the_last_one_that_is_counted(
+    monkeypatch: pytest.MonkeyPatch, superuser: FlaskClient, make_task: MakeTask
+) -> None:
+    """A page has a number, and nobody says how many there are."""
+    for _ in range(4):
+        make_task()
+    monkeypatch.setattr(tasks_page, "MOST", 2)
+    monkeypatch.setattr(tasks_page.TasksView, "page_size", 1)
+
+    third = superuser.get("/taskadmin/tasks/?page=2").text
+
+    assert "Page 3 ·" in third
+    assert 'href="/taskadmin/tasks/?page=3' in third
+    assert superuser.get("/taskadmin/tasks/?page=3").status_code == 200
+    assert superuser.get("/taskadmin/tasks/?page=4").location == "/taskadmin/tasks/"
 
 
 def test_the_last_sixty_runs_are_a_picture_with_words(
@@ -210,9 +229,11 @@ def test_a_search_that_makes_no_sense_finds_nothing(
     )
 
     assert problem in page and "Nothing was looked up" in page and "Dice" not in page
-    assert superuser.get(f"/taskadmin/tasks/export/json/?search={search}").get_json() == []
     (told,) = messages(superuser.get(answer.location).text)
     assert html.unescape(told).startswith(f"Nothing was done: {problem}")
+    exported = superuser.get(f"/taskadmin/tasks/export/json/?search={search}")
+    assert exported.status_code == 422
+    assert problem in html.unescape(exported.text) and "Nothing was exported" in exported.text
     session.expire_all()
     assert task.enabled is True
 

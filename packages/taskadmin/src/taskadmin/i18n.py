@@ -238,9 +238,13 @@ def absolute(moment: datetime) -> str:
     return f"{text} {local.tzname() or ''}".strip()
 
 
-def wall_time(local: datetime) -> str:
-    """What clocks of a zone show at *local*, with the weekday: ``Mon 2026-01-31 02:30``."""
-    time_of_day = local.strftime("%H:%M:%S" if local.second else "%H:%M")
+def wall_time(local: datetime, *, with_seconds: bool = False) -> str:
+    """What clocks of a zone show at *local*, with the weekday: ``Mon 2026-01-31 02:30``.
+
+    Args:
+        with_seconds: Show them where they are 0 too, as beside others that aren't.
+    """
+    time_of_day = local.strftime("%H:%M:%S" if with_seconds or local.second else "%H:%M")
     if locale().language == "en":
         return f"{local:%a %Y-%m-%d} {time_of_day}"
     return f"{dates.format_skeleton('yMMMEd', local.date(), locale=locale())} {time_of_day}"

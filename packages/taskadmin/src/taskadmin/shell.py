@@ -46,6 +46,7 @@ _ERRORS = {
         lazy_gettext("Too large"),
         lazy_gettext("Nothing was changed: this is more than any form here takes."),
     ),
+    422: (lazy_gettext("Nothing was exported"), ""),
     503: (
         lazy_gettext("The database is away"),
         lazy_gettext("Without it nothing can be shown or changed. Try again in a moment."),
@@ -226,8 +227,9 @@ def _outage_page(error: SQLAlchemyError) -> ResponseReturnValue:
     return page, 503, {"Retry-After": _RETRY_AFTER}
 
 
-def error_page(status: int) -> tuple[str, int]:
-    """An error in words, within the frame."""
-    title, text = _ERRORS[status]
+def error_page(status: int, text: str | None = None) -> tuple[str, int]:
+    """An error in words, within the frame; *text* says more than the usual."""
+    title, usual = _ERRORS[status]
+    text = text or usual
     page = render_template("taskadmin/error.html", status=status, title=title, text=text)
     return page, status

@@ -68,7 +68,13 @@ def _of_failures(failing: Failing) -> Line:
             "“%(task)s” failed %(number)s times in a row", task=failing.task, number=number
         )
     since = i18n.absolute(failing.since) if failing.since else "–"
-    if failing.is_same:
+    if failing.is_same and failing.at_least:
+        about = gettext("%(error)s since %(time)s or earlier", error=error, time=since)
+    elif failing.at_least:
+        about = gettext(
+            "since %(time)s or earlier, at last with %(error)s", error=error, time=since
+        )
+    elif failing.is_same:
         about = gettext("%(error)s since %(time)s", error=error, time=since)
     else:
         about = gettext("since %(time)s, at last with %(error)s", error=error, time=since)

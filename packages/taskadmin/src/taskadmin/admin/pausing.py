@@ -8,15 +8,23 @@ from typing import Any
 from wtforms import DateTimeLocalField, TextAreaField, ValidationError
 from wtforms.validators import Length, Optional
 
-from ..i18n import lazy_gettext
+from ..i18n import lazy_gettext, zone
 from ..shell import PageForm
 from ..store.pauses import NOTE_LENGTH
 from ..texts import gettext
 
 
 def _in_the_future(_form: Any, field: DateTimeLocalField) -> None:
-    if field.data is not None and field.data.replace(tzinfo=UTC) <= datetime.now(UTC):
+    if field.data is not None and _moment(field.data) <= datetime.now(UTC):
         raise ValidationError(gettext("This time is over: choose a later one, or none."))
+
+
+def _moment(wall: datetime) -> datetime:
+    """When the reader's clock shows that."""
+    try:
+        return wall.replace(tzinfo=zone()).astimezone(UTC)
+    except OverflowError:  # the first or the last day that there is
+        return wall.replace(tzinfo=UTC)
 
 
 class PauseForm(PageForm):
@@ -39,13 +47,16 @@ class PauseForm(PageForm):
         lazy_gettext("Resume on"),
         format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
         validators=[Optional(), _in_the_future],
-        description=lazy_gettext(
-            "Optional; in UTC. Without it the pause lasts until somebody ends it."
-        ),
+        description=lazy_gettext("Optional. Without it the pause lasts until somebody ends it."),
     )
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        said = gettext("Time in %(zone)s.", zone=zone())
+        self.resume_at.description = f"{self.resume_at.description} {said}"
 
     @property
     def moment(self) -> datetime | None:
         """When the pause ends by itself."""
         wall: datetime | None = self.resume_at.data
-        return wall.replace(tzinfo=UTC) if wall is not None else None
+        return _moment(wall) if wall is not None else None

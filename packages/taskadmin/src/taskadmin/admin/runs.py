@@ -89,6 +89,8 @@ class RunsView(ProtectedView):
         wanted = run_filter(request.args)
         if wanted is None:
             return error_page(404)
+        if wanted.problem:
+            return error_page(422, wanted.problem)
         write, media_type = {"csv": (csv_of, "text/csv"), "json": (json_of, "application/json")}[
             export_type
         ]

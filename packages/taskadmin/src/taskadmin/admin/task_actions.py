@@ -55,8 +55,10 @@ class TaskActions(ProtectedModelView):
             )
             flash(sentence, "danger")
             return redirect(back)
+        if not ConfirmedForm().validate_on_submit():
+            return error_page(400)
         wanted = self._wanted()
-        if wanted is None:
+        if wanted is None or request.form.get("action") not in _ACTIONS:
             return error_page(404)
         if is_for_all() and wanted.problem:
             flash(gettext("Nothing was done: %(problem)s", problem=wanted.problem), "danger")
@@ -140,8 +142,12 @@ class TaskActions(ProtectedModelView):
         count = _in_batches(
             numbers, lambda batch: pauses.resume_tasks(self.database, batch, actor=actor)
         )
-        sentence = ngettext("%(num)s task resumed.", "%(num)s tasks resumed.", count)
-        flash(sentence, "success")
+        if count:
+            flash(ngettext("%(num)s task resumed.", "%(num)s tasks resumed.", count), "success")
+        else:
+            flash(
+                gettext("Nothing was resumed: the tasks are gone, or none was selected."), "danger"
+            )
         return None
 
     @action("pause", lazy_gettext("Pause"))
@@ -168,8 +174,10 @@ class TaskActions(ProtectedModelView):
                 resume_at=form.moment,
             ),
         )
-        sentence = ngettext("%(num)s task paused.", "%(num)s tasks paused.", count)
-        flash(sentence, "success")
+        if count:
+            flash(ngettext("%(num)s task paused.", "%(num)s tasks paused.", count), "success")
+        else:
+            flash(gettext("Nothing was paused: the tasks are gone."), "danger")
         return None
 
     @action("clone", lazy_gettext("Clone"))
@@ -253,6 +261,11 @@ class TaskActions(ProtectedModelView):
             for begin in range(0, len(numbers), _BATCH)
         ]
         count = sum(counts.tasks for counts in gone)
+        if not count:
+            flash(
+                gettext("Nothing was deleted: the tasks are gone, or none was selected."), "danger"
+            )
+            return redirect(self.get_url(".index_view"))
         results = sum(counts.results for counts in gone)
         sentence = gettext(
             "%(tasks)s and %(results)s deleted.",

@@ -15,6 +15,8 @@ from .search import parse_search
 
 #: What has a meaning before a colon in the search, beside ``arg.NAME``.
 QUALIFIERS = ("job", "author", "queue", "state")
+#: What is known of runs only.
+RUN_QUALIFIERS = ("error", "worker", "task", "launch")
 #: Runs fail, tasks are failing: who searches needn't know the difference.
 _STATES = {**{state.value: state for state in TaskState}, "failed": TaskState.FAILING}
 
@@ -64,7 +66,7 @@ def task_filter(values: Mapping[str, str], *, moment: datetime) -> TaskFilter | 
 
 def _searched(text: str) -> tuple[dict[str, Any], str | None]:
     """Fields of ``MatchingTasks``, and what is wrong with the search."""
-    search = parse_search(text, QUALIFIERS)
+    search = parse_search(text, QUALIFIERS, of_runs=RUN_QUALIFIERS)
     problem = search.problem
     wanted: dict[str, Any] = {
         "words": search.words,

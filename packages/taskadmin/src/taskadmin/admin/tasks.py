@@ -10,14 +10,16 @@ from uuid import uuid4
 from flask import Response, flash, g, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
+from sqlalchemy import func, select
 
+from .. import i18n
 from ..errors import EditConflict
 from ..models import Task
 from ..shell import error_page
 from ..store import audit, clock, tasks
 from ..store.audit import Filter
 from ..store.matching_tasks import MOST, MatchingTasks, TaskState, count_by_state
-from ..store.schedules import find_schedule, input_of
+from ..store.schedules import ScheduleInput, find_schedule, input_of
 from ..store.task_lists import ListedRun, charted_runs, last_runs, newest_runs
 from ..texts import gettext
 from .access import number_of
@@ -52,8 +54,10 @@ class TasksView(TaskActions):
         return super().get_query().filter(*self._which().conditions())
 
     def get_count_query(self) -> Any:
-        """How many there are."""
-        return super().get_count_query().filter(*self._which().conditions())
+        """How many there are, up to ``MOST`` and one more."""
+        # No further than the tabs count: over a million tasks it takes long.
+        ids = select(Task.id).where(*self._which().conditions()).limit(MOST + 1).subquery()
+        return self.database.query(func.count()).select_from(ids)
 
     def render(self, template: str, **context: Any) -> str:
         """Add what the list shows beside the tasks themselves."""
@@ -103,6 +107,8 @@ class TasksView(TaskActions):
         wanted = self._wanted()
         if wanted is None or export_type not in formats:
             return error_page(404)
+        if wanted.problem:
+            return error_page(422, wanted.problem)
         write, media_type = formats[export_type]
         lines = write(
             self.database.get_bind(),
@@ -207,7 +213,9 @@ class TasksView(TaskActions):
         task = self._task()
         row = find_schedule(self.database, task.id) if task is not None else None
         timing = ScheduleForm(
-            request.args, stored=input_of(row), runs=row.runs if row is not None else 0
+            request.args,
+            stored=_in_own_zone(input_of(row)),
+            runs=row.runs if row is not None else 0,
         )
         now = clock.now(self.database)
         length = self.state.settings.launch_interval_seconds
@@ -226,7 +234,7 @@ class TasksView(TaskActions):
         row = find_schedule(self.database, task.id) if task is not None else None
         return TaskForm(
             task,
-            stored=input_of(row),
+            stored=_in_own_zone(input_of(row)),
             runs=row.runs if row is not None else 0,
             now=clock.now(self.database),
             slot_interval_s=self.state.settings.launch_interval_seconds,
@@ -260,3 +268,10 @@ class TasksView(TaskActions):
 
 def _sparkline(runs: Sequence[ListedRun]) -> Sparkline:
     return Sparkline([Bar(run.state, run.took) for run in runs])
+
+
+def _in_own_zone(stored: ScheduleInput | None) -> ScheduleInput:
+    """What is stored; the zone of a schedule that isn't there yet is the reader's."""
+    if stored is None or stored.is_plain:
+        return ScheduleInput(zone=str(i18n.zone()))
+    return stored

@@ -223,7 +223,7 @@ def find_run(session: Session, run_id: int) -> TaskResult | None:
         .join(TaskResult.task)
         .where(TaskResult.id == run_id, Task.deleted_at.is_(None))
         .options(
-            contains_eager(TaskResult.task),
+            contains_eager(TaskResult.task).joinedload(Task.author),
             joinedload(TaskResult.launch).joinedload(Launch.requester),
         )
     )

@@ -98,6 +98,18 @@
     update();
   }
 
+  // A form that is sent twice in a row, by a double click, is sent once.
+  function sendOnce(event) {
+    const { target } = event;
+    if (event.defaultPrevented || target.method !== "post") return;
+    if ("sent" in target.dataset) {
+      event.preventDefault();
+      return;
+    }
+    target.dataset.sent = "";
+    setTimeout(() => delete target.dataset.sent, 5000); // the answer may never come
+  }
+
   const readersZone = (() => {
     try {
       return new Intl.DateTimeFormat("en", { timeZone: root.dataset.zone }).resolvedOptions().timeZone;
@@ -231,6 +243,10 @@
     document.addEventListener("taskadmin:fresh", (event) =>
       event.target.querySelectorAll("time[datetime]").forEach(localise),
     );
+    document.addEventListener("submit", sendOnce);
+    addEventListener("pageshow", () => {
+      for (const form of document.forms) delete form.dataset.sent; // back from the next page
+    });
     document.addEventListener("click", closePopups);
     document.addEventListener("keydown", closePopups);
   });
