@@ -13,6 +13,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 WIDTHS = {"wide": 1280, "phone": 375}
+#: Windows in which nothing has to be scrolled sideways either; of the last there are pictures.
+OTHER_WIDTHS = (320, 600, 900, 1024, 768)
 THEMES = ("light", "dark")
 HEIGHT = 800
 #: Milliseconds that anything may take: CI's machine does much beside.

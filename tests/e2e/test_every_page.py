@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 
 from e2e.looking import (
     NO_POLLING,
+    OTHER_WIDTHS,
     THEMES,
     WIDTHS,
     AccessibilityCheck,
@@ -90,6 +91,10 @@ def test_page(
             problems += [look + one for one in wider_than_window(page)]
             problems += [look + one for one in accessibility.violations(page)]
             picture(page, pictures / f"{visit}-{width}-{theme}.png")
+    for pixels in OTHER_WIDTHS:
+        page.set_viewport_size({"width": pixels, "height": 800})
+        problems += [f"{pixels}: {one}" for one in wider_than_window(page)]
+    picture(page, pictures / f"{visit}-tablet-dark.png")
     assert visitor.take_problems() + problems == []
 
 

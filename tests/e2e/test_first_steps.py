@@ -73,3 +73,18 @@ def test_profile_keeps_a_new_password(make_visitor: MakeVisitor) -> None:
 
     visitor.log_in("otto", "the second password")
     expect(page.get_by_role("heading", level=1)).to_have_text("otto")
+
+
+def test_a_double_click_creates_one_task(make_visitor: MakeVisitor) -> None:
+    """The second click comes before the answer to the first."""
+    visitor = make_visitor(SUPERUSER)
+    page = visitor.page
+    visitor.open("/taskadmin/tasks/new/")
+    page.locator("#name").fill("Clicked twice")
+    page.get_by_label("Lower limit").fill("1")
+    page.get_by_label("Upper limit").fill("2")
+    page.get_by_role("button", name="Create task").last.dblclick(no_wait_after=True)
+    visitor.is_told("Clicked twice is created.")
+
+    visitor.open("/taskadmin/tasks/?search=Clicked+twice")
+    expect(page.locator("tbody .name")).to_have_text(["Clicked twice"])
