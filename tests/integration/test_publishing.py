@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import threading
 import time
@@ -14,13 +15,14 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery
+from celery.signals import before_task_publish
 from kombu import Connection
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from fixture_types import MakeTask, MakeUser
 from taskadmin.errors import BrokerUnavailable
-from taskadmin.jobs import all_jobs
+from taskadmin.jobs import all_jobs, registry
 from taskadmin.models import Launch, LaunchState, RunState, TaskResult
 from taskadmin.queue.configuration import DEFAULTS, add_queues_and_schedule
 from taskadmin.queue.launcher import publish_launch, run_turn
@@ -171,6 +173,130 @@ def test_a_queue_that_was_deleted_is_made_again(broker_url: str, channel: Any) -
 
         assert publisher.refused == {}
         assert publisher.ready(OWN) == 1
+
+
+def get(channel: Any, queue: str) -> Any:
+    """The next message, decoded; None if there is none."""
+    raw = channel.basic_get(queue, no_ack=True)
+    return raw and channel.message_to_python(raw)
+
+
+def runs_in(queue: str, number: int, *, job: str = "generate_random_number") -> list[UnsentRun]:
+    """Runs to send; due times differ by the last digit."""
+    due = datetime(2026, 1, 1, tzinfo=UTC)
+    return [
+        UnsentRun(id_, due.replace(microsecond=id_), job, queue) for id_ in range(1, number + 1)
+    ]
+
+
+def test_many_messages_are_those_that_celery_makes(broker_url: str, channel: Any) -> None:
+    """Prepared once and filled in, they differ from Celery's own by run and id only."""
+    celery = make(broker_url)
+    with Publisher(celery, timeout_seconds=5) as publisher:
+        publisher.send(runs_in(OWN, 1))
+        single = get(channel, OWN)
+        assert publisher.send(runs_in(OWN, 50)) == 50
+
+    ids = set()
+    for number in range(1, 51):
+        message = get(channel, OWN)
+        (run_id, due_at), *rest = message.payload
+        assert (run_id, due_at) == (number, f"2026-01-01T00:00:00.{number:06}+00:00")
+        assert rest == single.payload[1:]
+        headers, properties = message.headers, message.properties
+        assert headers["id"] == headers["root_id"] == properties["correlation_id"]
+        assert headers["argsrepr"] == f"({number:>19}, '{due_at}')"
+        for name in ("id", "root_id", "argsrepr"):
+            headers.pop(name)
+        assert headers == {k: v for k, v in single.headers.items() if k in headers}
+        assert {*headers, "id", "root_id", "argsrepr"} == {*single.headers}
+        ids.add(properties.pop("correlation_id"))
+        properties.pop("application_headers")
+        assert properties == {name: single.properties[name] for name in properties}
+    assert len(ids) == 50
+    assert get(channel, OWN) is None
+
+
+def test_many_messages_find_a_deleted_queue_again(broker_url: str, channel: Any) -> None:
+    """Each of them is there afterwards, whatever was thrown away."""
+    with Publisher(make(broker_url), timeout_seconds=5) as publisher:
+        publisher.send(runs_in(OWN, 20))
+        channel.queue_delete(OWN)
+
+        assert publisher.send(runs_in(OWN, 20)) == 20
+
+        assert publisher.refused == {}
+        assert publisher.ready(OWN) == 20
+
+
+def test_many_messages_are_kept_from_one_queue_only(broker_url: str, channel: Any) -> None:
+    """The broker closes the channel because of it; the others are sent all the same."""
+    channel.queue_declare(OWN, durable=True, auto_delete=False, arguments={"x-max-length": 7})
+    mixed = [
+        run for pair in zip(runs_in(OWN, 9), runs_in(RUNS_QUEUE, 9), strict=True) for run in pair
+    ]
+    with Publisher(make(broker_url), timeout_seconds=5) as publisher:
+        before = publisher.ready(RUNS_QUEUE)
+
+        assert publisher.send(mixed) == 18
+
+        assert set(publisher.refused) == {OWN}
+        assert publisher.ready(RUNS_QUEUE) == before + 9
+
+
+def test_a_dead_broker_leaves_what_was_confirmed(broker_url: str, channel: Any) -> None:
+    """Whoever goes on sends the others again."""
+    publisher = Publisher(make(broker_url), timeout_seconds=5)
+    with publisher:
+        publisher.send(runs_in(OWN, 10))
+        publisher._connection.default_channel.connection.transport.sock.close()
+
+        with pytest.raises(BrokerUnavailable):
+            publisher.send(runs_in(OWN, 3000))
+
+        assert publisher.handled == 0
+
+
+def test_somebody_who_looks_at_each_message_sees_each(broker_url: str, channel: Any) -> None:
+    """A host's signal is called as if Celery had made every message."""
+    seen = []
+
+    def look(headers: dict[str, Any], **_: Any) -> None:
+        seen.append(headers["id"])
+
+    # As a host may do it: for one Celery task.
+    before_task_publish.connect(look, sender="taskadmin.generate_random_number_task")
+    try:
+        with Publisher(make(broker_url), timeout_seconds=5) as publisher:
+            publisher.send(runs_in(OWN, 12))
+    finally:
+        before_task_publish.disconnect(look, sender="taskadmin.generate_random_number_task")
+
+    assert len(set(seen)) == 12
+
+
+def test_runs_of_jobs_that_do_not_record_their_start_share_messages(
+    broker_url: str, channel: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as were asked for; others, and those that are sent again, have one each."""
+    given = all_jobs()["generate_random_number"]
+    own = dataclasses.replace(given, name="own", record_start=True)
+    monkeypatch.setitem(registry._jobs, "own", own)
+    runs = [
+        *runs_in(OWN, 25),
+        *(run._replace(id=run.id + 100) for run in runs_in(OWN, 3, job="own")),
+    ]
+    with Publisher(make(broker_url), timeout_seconds=5, runs_per_message=10) as publisher:
+        assert publisher.send(runs) == 28
+        assert publisher.ready(OWN) == 3 + 3
+        assert publisher.send(runs[:2], alone=True) == 2
+        assert publisher.ready(OWN) == 6 + 2
+
+    got = [get(channel, OWN) for _ in range(8)]
+    together = [one.payload[0] for one in got if one.headers["task"] == "taskadmin.runs"]
+    assert [sum(len(ids) for _, ids in pairs) for pairs in together] == [10, 10, 5]
+    assert together[0][0] == ["2026-01-01T00:00:00.000001+00:00", [1]]
+    assert [one.headers["timelimit"] for one in got] == [[60.0, None]] * 8
 
 
 def test_a_queue_that_is_not_there_is_empty(broker_url: str, channel: Any) -> None:

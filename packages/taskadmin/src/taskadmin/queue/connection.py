@@ -37,7 +37,7 @@ def quick_connection(
             "interval_max": 0.1,
         },
     )
-    if deadline < math.inf and isinstance(connection.transport, pyamqp.Transport):
+    if deadline < math.inf and is_rabbitmq(connection):
 
         class Hurried(_Hurried):
             ends = deadline
@@ -45,6 +45,11 @@ def quick_connection(
 
         connection.transport.Connection = Hurried
     return connection
+
+
+def is_rabbitmq(connection: Connection) -> bool:
+    """Whether py-amqp talks to the broker."""
+    return isinstance(connection.transport, pyamqp.Transport)
 
 
 class _Hurried(pyamqp.Connection):  # type: ignore[misc]  # kombu has no types

@@ -12,6 +12,11 @@ LAUNCH_QUEUE = "taskadmin.launch"
 RUNS_QUEUE = "taskadmin.runs"
 DEAD_QUEUE = "taskadmin.dead"
 
+#: The Celery task of several runs in one message.
+TOGETHER_TASK = "taskadmin.runs"
+#: A header of messages of runs whose start isn't recorded: a worker may execute several together.
+GATHERED = "taskadmin_together"
+
 #: What beat sends.
 BEAT_TASKS = ("taskadmin.launch_tasks", "taskadmin.tick")
 

@@ -1,4 +1,4 @@
-"""Sending runs: after their rows are committed, confirmed by the broker one by one."""
+"""Sending runs: after their rows are committed, until the broker has confirmed each of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -21,15 +21,21 @@ from ..errors import BrokerUnavailable
 from ..jobs import all_jobs
 from ..store import launches, recovery
 from ..store.results import UnsentRun
-from .connection import broker_errors, quick_connection
-from .names import LAUNCH_QUEUE, consumed_queues, dead_queue
+from .confirms import ConfirmedChannel
+from .connection import broker_errors, is_rabbitmq, quick_connection
+from .names import GATHERED, LAUNCH_QUEUE, TOGETHER_TASK, consumed_queues, dead_queue
+from .prepared import RUN, TASK_ID, Template, wants_each_message
 
 log = logging.getLogger("taskadmin.queue")
 
 #: Runs sent between two moves of the launch's cursor: what is sent again after a crash, at most.
-BATCH = 500
+BATCH = 2_000
+#: Messages under way at once.
+_UNDER_WAY = 1_000
 #: The Celery task of runs whose job isn't known here.
 RUN_TASK = "taskadmin.run"
+#: So few runs are sent one by one: preparing wouldn't pay.
+_FEW = 5
 #: What RabbitMQ says of a queue that isn't there.
 _NOT_FOUND = 404
 
@@ -46,14 +52,21 @@ class Publisher:
     """
 
     def __init__(
-        self, celery: Celery, *, timeout_seconds: float, deadline: float = math.inf
+        self,
+        celery: Celery,
+        *,
+        timeout_seconds: float,
+        deadline: float = math.inf,
+        runs_per_message: int = 1,
     ) -> None:
         """Prepare.
 
         Args:
             timeout_seconds: Longest wait for connecting and for each answer.
             deadline: When to stop, in ``time.monotonic()``'s time, whatever is under way.
+            runs_per_message: Of jobs that don't record their start.
         """
+        self._runs_per_message = runs_per_message
         self._celery = celery
         self._deadline = deadline
         self._connection: Connection = quick_connection(
@@ -62,6 +75,8 @@ class Publisher:
         self._producer: Producer | None = None
         self._broken = False
         self._returned = False
+        self._confirmed_channel: ConfirmedChannel | None = None
+        self._templates: dict[tuple[str, str], Template | None] = {}
         #: Queues that can't be had, with the broker's reason. They are tried again by the next one.
         self.refused: dict[str, str] = {}
         #: How many runs of the last ``send`` were sent or set aside.
@@ -81,11 +96,14 @@ class Publisher:
             self._connection.collect(socket_timeout=0.1)
         self._connection.release()
 
-    def send(self, runs: Sequence[UnsentRun]) -> int:
+    def send(self, runs: Sequence[UnsentRun], *, alone: bool = False) -> int:
         """Send *runs* in order, and return how many of them, from the first, are handled.
 
         The broker has confirmed each of these, or its queue is in ``refused``. They are
         fewer than *runs* when the deadline came.
+
+        Args:
+            alone: A message for each, whatever ``runs_per_message`` says.
 
         Raises:
             BrokerUnavailable: If the broker can't be reached or doesn't confirm; ``handled``
@@ -93,12 +111,9 @@ class Publisher:
         """
         self.handled = 0
         with self._errors():
-            for run in runs:
-                if time.monotonic() >= self._deadline:
-                    break
-                if run.queue not in self.refused:
-                    self._send(run)
-                self.handled += 1
+            while self.handled < len(runs) and time.monotonic() < self._deadline:
+                some = runs[self.handled : self.handled + _UNDER_WAY]
+                self._send_some(some, together=self._runs_per_message > 1 and not alone)
         return self.handled
 
     def send_tick(self) -> None:
@@ -129,6 +144,115 @@ class Publisher:
             count: int = declared.message_count
             return count
 
+    def _send_some(self, runs: Sequence[UnsentRun], *, together: bool) -> None:
+        """Send runs, all at once where that can be done, and the rest of them one by one."""
+        confirmed = bytearray(len(runs))
+        try:
+            if together:
+                self._send_together(runs, confirmed)
+            self._send_at_once(runs, confirmed)
+        except self._queue_errors:
+            # A channel was closed because of a queue: one by one it shows which.
+            self._confirmed_channel = None
+            self._producer = self._producer_of(self._connection.channel())
+        finally:
+            begun = self.handled
+            self.handled += len(confirmed) if all(confirmed) else confirmed.index(0)
+        for run, done in list(zip(runs, confirmed, strict=True))[self.handled - begun :]:
+            if time.monotonic() >= self._deadline:
+                break
+            if not done and run.queue not in self.refused:
+                self._send(run)
+            self.handled += 1
+
+    def _send_together(self, runs: Sequence[UnsentRun], confirmed: bytearray) -> None:
+        """Send runs that may share a message, and note which of them a queue has."""
+        # By their limits, too, which a message has for each of its runs' functions (``limits``).
+        by_kind: dict[tuple[str, float, float | None], list[int]] = {}
+        for place, run in enumerate(runs):
+            job = all_jobs().get(run.job)
+            if job is not None and not job.record_start and run.queue not in self.refused:
+                kind = run.queue, job.time_limit, job.soft_time_limit
+                by_kind.setdefault(kind, []).append(place)
+        most = self._runs_per_message
+        for kind, places in by_kind.items():
+            for first in range(0, len(places), most):
+                chosen = places[first : first + most]
+                if self._try_together([runs[place] for place in chosen], *kind):
+                    for place in chosen:
+                        confirmed[place] = 1
+
+    def _try_together(
+        self,
+        runs: Sequence[UnsentRun],
+        queue: str,
+        time_limit: float,
+        soft_time_limit: float | None,
+    ) -> bool:
+        by_due: dict[datetime, list[int]] = {}
+        for run in runs:
+            by_due.setdefault(run.due_at, []).append(run.id)
+        producer = self._open()
+        self._declare(queue)
+        self._returned = False
+        self._celery.tasks[TOGETHER_TASK].apply_async(
+            args=[(due_at.isoformat(), ids) for due_at, ids in by_due.items()],
+            queue=queue,
+            producer=producer,
+            declare=(),
+            mandatory=True,
+            ignore_result=True,
+            retry=False,
+            time_limit=time_limit,
+            soft_time_limit=soft_time_limit,
+            argsrepr=f"{len(runs)} runs",
+        )
+        return not self._returned
+
+    def _send_at_once(self, runs: Sequence[UnsentRun], confirmed: bytearray) -> None:
+        """Send the runs for which that can be done, and note which of them a queue has."""
+        if len(runs) < _FEW:
+            return
+        messages, places = [], []
+        for place, run in enumerate(runs):
+            if confirmed[place] or run.queue in self.refused:
+                continue
+            template = self._template(run.job, run.queue)
+            if template is not None:
+                messages.append(template.fill(run.id, run.due_at))
+                places.append(place)
+        if not messages:
+            return
+        if self._confirmed_channel is None:
+            self._confirmed_channel = ConfirmedChannel(self._connection.channel())
+        had = bytearray(len(messages))
+        try:
+            self._confirmed_channel.send(messages, had)
+        finally:
+            for place, one in zip(places, had, strict=True):
+                confirmed[place] = one
+
+    def _template(self, job: str, queue: str) -> Template | None:
+        """What messages of these runs are made of; None if each has to be made by Celery."""
+        key = job, queue
+        if key not in self._templates:
+            self._templates[key] = self._record(job, queue)
+        return self._templates[key]
+
+    def _record(self, job: str, queue: str) -> Template | None:
+        self._open()
+        if not is_rabbitmq(self._connection):
+            return None
+        if wants_each_message(self._celery, _celery_task(job)):
+            return None
+        self._declare(queue)
+
+        def send(channel: Any) -> None:
+            producer = self._celery.amqp.Producer(channel, auto_declare=False)
+            self._apply(job, queue, RUN, producer, task_id=TASK_ID)
+
+        return Template.record(self._open().channel, send)
+
     def _send(self, run: UnsentRun) -> None:
         try:
             if self._try(run):
@@ -148,12 +272,17 @@ class Publisher:
         """Send a run; False if no queue takes it."""
         producer = self._open()
         self._declare(run.queue)
-        # A job that only the workers know, or nobody any more, is for the worker to tell.
-        job = all_jobs().get(run.job)
         self._returned = False
-        self._celery.tasks[job.celery_task if job else RUN_TASK].apply_async(
-            args=(run.id, run.due_at.isoformat()),
-            queue=run.queue,
+        self._apply(run.job, run.queue, (run.id, run.due_at.isoformat()), producer)
+        return not self._returned
+
+    def _apply(
+        self, job_name: str, queue: str, arguments: tuple[Any, ...], producer: Producer, **more: Any
+    ) -> None:
+        job = all_jobs().get(job_name)
+        self._celery.tasks[_celery_task(job_name)].apply_async(
+            args=arguments,
+            queue=queue,
             producer=producer,
             declare=(),  # Celery would, for each connection
             mandatory=True,
@@ -161,8 +290,9 @@ class Publisher:
             retry=False,
             time_limit=job and job.time_limit,
             soft_time_limit=job and job.soft_time_limit,
+            headers={GATHERED: True} if job and not job.record_start else None,
+            **more,
         )
-        return not self._returned
 
     def _declare(self, name: str) -> None:
         """Make a queue and its exchange, unless this process did before."""
@@ -234,6 +364,13 @@ class Publisher:
                 f" ({type(error).__name__}{f': {error}' if str(error) else ''})."
                 " What is queued is sent when it is back."
             ) from error
+
+
+def _celery_task(job_name: str) -> str:
+    """The Celery task of a job's runs."""
+    job = all_jobs().get(job_name)
+    # One that only the workers know, or nobody any more, is for the worker to tell.
+    return job.celery_task if job else RUN_TASK
 
 
 def set_aside(session: Session, publisher: Publisher, runs: Sequence[UnsentRun]) -> int:

@@ -128,7 +128,8 @@ def _send(
             return
         batch = runs[first : first + BATCH]
         try:
-            publisher.send(batch)
+            # Alone: whatever kept it from being done must not keep its neighbours from it again.
+            publisher.send(batch, alone=True)
         except BrokerUnavailable:
             _note(session, publisher, batch[: publisher.handled], done)
             raise

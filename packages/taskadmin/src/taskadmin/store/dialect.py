@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
+from sqlalchemy import BigInteger, ColumnElement, any_, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -13,3 +15,11 @@ def insert_with_conflicts(session: Session, table: Any) -> Any:
     if session.get_bind().dialect.name == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
+
+
+def is_one_of(session: Session, column: Any, ids: Collection[int]) -> ColumnElement[bool]:
+    """Whether *column* is one of *ids*, however many: on PostgreSQL they are one parameter."""
+    if session.get_bind().dialect.name != "postgresql":
+        found: ColumnElement[bool] = column.in_(ids)
+        return found
+    return column == any_(literal(list(ids), postgresql.ARRAY(BigInteger)))  # type: ignore[no-any-return]

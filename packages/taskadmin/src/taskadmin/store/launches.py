@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CursorResult, and_, func, literal_column, or_, select, update
+from sqlalchemy import CursorResult, Row, and_, func, literal_column, or_, select, update
 from sqlalchemy.orm import Session
 
 from ..jobs import Job
 from ..models import (
+    GENERATE_RANDOM_NUMBER,
     Launch,
     LaunchKind,
     LaunchState,
@@ -30,7 +31,7 @@ from ..models import (
 from .clock import database_now, now, slot_of
 from .dialect import insert_with_conflicts
 from .pause_reasons import reasons_of_pauses
-from .results import UnsentRun, insert_runs
+from .results import UnsentRun, can_copy, copy_runs, insert_runs
 from .transaction import ledger_transaction
 
 #: By default: a launcher that hasn't renewed its claim for this long is taken to be gone.
@@ -52,6 +53,13 @@ class Page:
     runs: int
     #: Whether tasks may be left for another page.
     more: bool
+
+
+class Counts(NamedTuple):
+    """How many runs a launch wrote."""
+
+    queued: int
+    skipped: int
 
 
 def open_slot(session: Session, interval_seconds: float) -> int | None:
@@ -160,8 +168,8 @@ def queue_page(
     """
     with ledger_transaction(session):
         launch = _locked(session, launch_id, owner)
-        tasks = session.scalars(
-            select(Task)
+        tasks = session.execute(
+            select(Task.id, Task.job, Task.enabled)
             .where(
                 Task.id > launch.after_task_id,
                 Task.id <= launch.upto_task_id,
@@ -178,14 +186,7 @@ def queue_page(
             return Page(0, more=False)
         assert launch.slot is not None  # only slots have tasks to page through
         last = tasks[-1].id
-        written = insert_runs(
-            session,
-            tasks,
-            launch_id=launch.id,
-            due_at=launch.slot,
-            jobs=jobs,
-            skipped=reasons_of_pauses(session, [task.id for task in tasks if not task.enabled]),
-        )
+        written = _insert(session, tasks, launch_id=launch.id, due_at=launch.slot, jobs=jobs)
         more = last < launch.upto_task_id
         _update(
             session,
@@ -199,6 +200,41 @@ def queue_page(
             ),
         )
         return Page(written.queued, more=more)
+
+
+def _insert(
+    session: Session,
+    tasks: Sequence[Row[int, str, bool]],
+    *,
+    launch_id: int,
+    due_at: datetime,
+    jobs: Mapping[str, Job],
+) -> Counts:
+    """Write the runs of a page: by the server where nothing is to be checked, the others here."""
+    drawing = jobs.get(GENERATE_RANDOM_NUMBER)
+    plain: list[int] = []
+    queued = 0
+    if drawing is not None and can_copy(session):
+        plain = [id_ for id_, job, enabled in tasks if enabled and job == drawing.name]
+        queued = copy_runs(session, plain, launch_id=launch_id, due_at=due_at, job=drawing)
+    others = {task.id for task in tasks}.difference(plain)
+    if not others:
+        return Counts(queued, 0)
+    found = session.scalars(
+        select(Task)
+        .where(Task.id.in_(others))
+        .order_by(Task.id)
+        .execution_options(populate_existing=True)
+    ).all()
+    written = insert_runs(
+        session,
+        found,
+        launch_id=launch_id,
+        due_at=due_at,
+        jobs=jobs,
+        skipped=reasons_of_pauses(session, [task.id for task in found if not task.enabled]),
+    )
+    return Counts(queued + written.queued, written.skipped)
 
 
 def unsent_runs(session: Session, launch_id: int, *, limit: int) -> Sequence[UnsentRun]:
@@ -240,13 +276,6 @@ def mark_sent(
             published_id=upto_id,
             owner_until=now(session) + ownership,
         )
-
-
-class Counts(NamedTuple):
-    """How many runs a launch wrote."""
-
-    queued: int
-    skipped: int
 
 
 def finish_launch(session: Session, launch_id: int, owner: UUID) -> Counts:
