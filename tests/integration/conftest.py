@@ -25,8 +25,16 @@ def host_config(database_url: URL, broker_url: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def processes(tmp_path: Path, host_config: dict[str, Any]) -> Iterator[CeleryProcesses]:
+def more_settings() -> dict[str, Any]:
+    """Settings of the processes beside those of every test; a test gives its own."""
+    return {}
+
+
+@pytest.fixture
+def processes(
+    tmp_path: Path, host_config: dict[str, Any], more_settings: dict[str, Any]
+) -> Iterator[CeleryProcesses]:
     """Starts Celery processes of the test's host."""
-    celery = CeleryProcesses(tmp_path, host_config)
+    celery = CeleryProcesses(tmp_path, {**host_config, **more_settings})
     yield celery
     celery.stop()

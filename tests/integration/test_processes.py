@@ -62,6 +62,35 @@ def test_beat_launcher_and_worker_bring_every_result(
     wait_for(closed, what="the closing of the launch")
 
 
+@pytest.mark.parametrize("pool", ["solo", "prefork", "threads"])
+@pytest.mark.parametrize(
+    "more_settings",
+    [{"TASKADMIN_RUNS_PER_MESSAGE": 7}, {"TASKADMIN_RUNS_AT_ONCE": 7}],
+    ids=["one message", "one turn"],
+)
+def test_runs_that_are_executed_together_bring_every_result(
+    session: Session,
+    make_task: MakeTask,
+    processes: CeleryProcesses,
+    pool: str,
+) -> None:
+    """In any pool: one row each, of one attempt, and no message is left."""
+    for number in range(40):
+        make_task(None, number, number + 0.5)
+    processes.worker("runs", RUNS_QUEUE, "-c", "2", "-P", pool)
+    processes.worker("launcher", LAUNCH_QUEUE, "-P", "solo")
+    processes.beat()
+
+    wait_for(all_succeeded(session, 40), what="forty results")
+
+    for run in session.scalars(select(TaskResult)):
+        assert run.task_params["lower_limit"] <= run.result <= run.task_params["upper_limit"]
+        assert run.attempts == 1
+    session.rollback()
+    assert "40 runs" not in processes.text("runs"), "seven at most"
+    assert "7 runs succeeded" in processes.text("runs")
+
+
 def test_the_launch_tasks_entry_alone_opens_the_slot(
     session: Session,
     make_task: MakeTask,

@@ -164,6 +164,7 @@ def test_the_celery_tasks_have_their_names() -> None:
         "taskadmin.launch_tasks",
         "taskadmin.ping",
         "taskadmin.run",
+        "taskadmin.runs",
         "taskadmin.tick",
     }
 

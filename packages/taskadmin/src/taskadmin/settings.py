@@ -56,6 +56,18 @@ class Settings:
         "Longest wait for one answer of the broker while something is sent.",
         lambda value: 0.1 <= value <= 60,
     )
+    runs_per_message: int = _setting(
+        1,
+        "a whole number from 1 to 1000",
+        "Runs of one message, for jobs that don't record their start; 1 sends one for each run.",
+        lambda value: 1 <= value <= 1000,
+    )
+    runs_at_once: int = _setting(
+        1,
+        "a whole number from 1 to 1000",
+        "Messages that a worker takes from the queue and executes together, of the same jobs.",
+        lambda value: 1 <= value <= 1000,
+    )
     ownership_seconds: float = _setting(
         60.0,
         "seconds as a number from 1 to 3600",

@@ -20,7 +20,7 @@ from ..state import get_state
 from ..store.outage import is_outage
 from . import heartbeat
 from .context import AppContextTask, flask_app_of
-from .execution import Delivery, execute
+from .execution import Delivery, execute, execute_together
 from .launcher import run_turn
 from .limits import only_the_function_counts
 
@@ -61,36 +61,65 @@ def generate_random_number_task(self: Any, *arguments: Any, **_: Any) -> None:
     _execute(self, arguments)
 
 
-def _execute(celery_task: Any, arguments: tuple[Any, ...]) -> None:
+@shared_task(name="taskadmin.runs", **_OF_RUNS)
+def runs(self: Any, *arguments: Any, **_: Any) -> None:
+    """Execute several runs, one after the other.
+
+    Args:
+        arguments: Pairs of a due time in ISO 8601 and a list of ids of ``TaskResult``s.
+    """
     try:
-        run_id, due_at = arguments
-        number, moment = int(run_id), datetime.fromisoformat(due_at)
-        if moment.tzinfo is None:
-            raise ValueError("the due time has no zone")
-        moment = moment.astimezone(UTC)
-        if not 0 < number < 2**63:
-            raise ValueError("no run has this id")
-    except (TypeError, ValueError, OverflowError) as error:
+        meant = [(number, due_at) for due_at, numbers in arguments for number in numbers]
+    except (TypeError, ValueError) as error:
         log.error("A message with %.200r makes no sense: %s", arguments, error)
         return
+    _execute(self, *meant)
+
+
+def _execute(celery_task: Any, *meant: Any) -> None:
     celery, request = celery_task.app, celery_task.request
     app = flask_app_of(celery)
-    delivery = Delivery(
-        number,
-        moment,
-        worker=request.hostname or "",
-        redelivered=bool((request.delivery_info or {}).get("redelivered")),
-        heartbeat=lambda: heartbeat.current(celery, app, request.hostname or ""),
-    )
+    worker = request.hostname or ""
+    redelivered = bool((request.delivery_info or {}).get("redelivered"))
+    deliveries = []
+    for arguments in meant:
+        try:
+            number, moment = _read(arguments)
+        except (TypeError, ValueError, OverflowError) as error:
+            log.error("A message with %.200r makes no sense: %s", arguments, error)
+            continue
+        deliveries.append(
+            Delivery(
+                number,
+                moment,
+                worker=worker,
+                redelivered=redelivered,
+                heartbeat=lambda: heartbeat.current(celery, app, worker),
+            )
+        )
     try:
         with only_the_function_counts():
-            execute(get_state(app).session, delivery)
+            session = get_state(app).session
+            if len(deliveries) == 1:
+                execute(session, deliveries[0])
+            elif deliveries:
+                execute_together(session, deliveries)
     except SQLAlchemyError as error:
         if not is_outage(error):
             raise
-        # Its job wasn't called, and another worker may reach the database.
-        log.warning("Run %d is given back: the database is away", number)
+        # The jobs weren't called, and another worker may reach the database.
+        log.warning("Run %d is given back: the database is away", deliveries[0].run_id)
         raise Reject(reason="the database is away", requeue=True) from error
+
+
+def _read(arguments: Any) -> tuple[int, datetime]:
+    run_id, due_at = arguments
+    number, moment = int(run_id), datetime.fromisoformat(due_at)
+    if moment.tzinfo is None:
+        raise ValueError("the due time has no zone")
+    if not 0 < number < 2**63:
+        raise ValueError("no run has this id")
+    return number, moment.astimezone(UTC)
 
 
 def _turn(celery_task: Any) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 from celery.exceptions import InvalidTaskError
 from celery.worker.consumer import Consumer
 
+from ..state import get_state
+from .context import flask_app_of, is_bound
+from .gathering import Gathering
 from .names import LAUNCH_QUEUE, RUNS_QUEUE
 
 log = logging.getLogger("taskadmin.worker")
@@ -45,15 +48,34 @@ class CarefulConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
     Such a message is rejected here, with a line in the log.
     """
 
+    #: Messages of runs that are executed together.
+    _at_once: int = 1
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        settings = get_state(flask_app_of(self.app)).settings if is_bound(self.app) else None
+        self._at_once = settings.runs_at_once if settings else 1
+        shares = settings is not None and (self._at_once > 1 or settings.runs_per_message > 1)
+        processes = getattr(self.pool, "num_processes", None) or 1
+        if shares:
+            # For each process what it executes, and as much again to go on with at once.
+            at_least = 2 * processes * self._at_once
+            given: int = vars(self).get("initial_prefetch_count") or 0
+            self.initial_prefetch_count = max(given, at_least)
+
     def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[[Any], None]:
         """What is called with each message."""
         take = super().create_task_handler(*arguments, **options)
+        gathering = None
+        if self._at_once > 1 and self.hub is not None:
+            gathering = Gathering(self._at_once, take, self.hub.call_later)
 
         def take_any(message: Any) -> None:
             try:
                 _tidy(message.headers)
                 _check(message)
-                take(message)
+                if gathering is None or not gathering.offer(message):
+                    take(message)
             except self.connection_errors:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a stranger's message causes

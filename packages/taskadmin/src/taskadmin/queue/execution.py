@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import UnknownJob
 from ..jobs import Job, Progress, Run, all_jobs, get_job, redact
-from ..store import executions, pauses, progress
+from ..store import executions, pauses, progress, recovery
 from ..store.executions import ClaimedRun, OpenRun
 from ..store.outcome import Outcome
 from .heartbeat import Heartbeat
@@ -77,6 +77,92 @@ def execute(session: Session, delivery: Delivery) -> bool:
     return _execute_claimed(session, delivery)
 
 
+#: Runs recorded in one statement, and how long (in seconds) one that is done may wait for others.
+_TOGETHER, _TOGETHER_SECONDS = 500, 0.25
+#: So long one message keeps a worker; the runs that are left get messages of their own.
+_MESSAGE_SECONDS = 60.0
+
+
+def execute_together(session: Session, deliveries: Sequence[Delivery]) -> None:
+    """Execute the runs of one message, as ``execute`` does each, and record successes together.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: If runs couldn't be taken: what is recorded stays so, and
+            the message, delivered again, has the rest executed.
+    """
+    found = patiently(
+        session,
+        lambda: executions.open_runs(session, [delivery.run_id for delivery in deliveries]),
+        what=f"Reading {len(deliveries)} runs",
+        seconds=TAKE_SECONDS,
+    )
+    token, begun = uuid4(), time.monotonic()
+    waiting: list[tuple[Delivery, OpenRun, Outcome]] = []
+    since = begun
+
+    def record() -> None:
+        if waiting:
+            _record_together(session, waiting, token)
+            waiting.clear()
+
+    for place, delivery in enumerate(deliveries):
+        run = found.get((delivery.run_id, delivery.due_at))
+        if run is None:
+            continue
+        moment = time.monotonic()
+        if moment - begun > _MESSAGE_SECONDS:
+            record()
+            _postpone(session, [one.run_id for one in deliveries[place:]])
+            return
+        job = all_jobs().get(run.job)
+        if job is None or not _may_go_unclaimed(job, run, delivery):
+            record()
+            execute(session, delivery)
+            continue
+        if not waiting:
+            since = moment
+        context = _context(session, delivery, run.task_id, run.launch_id, 1, None)
+        attempt = _attempt(session, run.job, run.task_params, delivery.worker, context)
+        if attempt.outcome.error_type is None:
+            waiting.append((delivery, run, attempt.outcome))
+        else:
+            _record_unclaimed(session, delivery, job, run, attempt, uuid4())
+        if len(waiting) >= _TOGETHER or time.monotonic() - since > _TOGETHER_SECONDS:
+            record()
+    record()
+
+
+def _postpone(session: Session, run_ids: Sequence[int]) -> None:
+    log.warning("%d runs of a message get messages of their own: it took long", len(run_ids))
+    what = f"Postponing {len(run_ids)} runs"
+    patiently(session, lambda: recovery.postpone(session, run_ids), what=what)
+
+
+def _record_together(
+    session: Session, done: Sequence[tuple[Delivery, OpenRun, Outcome]], token: UUID
+) -> None:
+    successes = [
+        executions.Success(delivery.run_id, delivery.due_at, outcome)
+        for delivery, _, outcome in done
+    ]
+    what = f"Recording {len(done)} runs"
+    try:
+        recorded = patiently(
+            session, lambda: executions.complete_together(session, successes, token), what=what
+        )
+    except SQLAlchemyError:
+        # No outage: the database refuses an outcome. One by one it shows which.
+        for delivery, run, outcome in done:
+            job = all_jobs().get(run.job)
+            _record_unclaimed(session, delivery, job, run, _Attempt(outcome, True), uuid4())
+        return
+    for delivery, *_ in done:
+        if delivery.run_id not in recorded:
+            log.warning("Run %d was ended by somebody else", delivery.run_id)
+    if recorded:
+        log.info("%d runs succeeded", len(recorded))
+
+
 def _may_go_unclaimed(job: Job | None, run: OpenRun, delivery: Delivery) -> bool:
     """Whether no other worker can be at this run, so that its start needn't be recorded."""
     if job is not None and job.record_start:
@@ -85,10 +171,19 @@ def _may_go_unclaimed(job: Job | None, run: OpenRun, delivery: Delivery) -> bool
 
 
 def _execute_unclaimed(session: Session, delivery: Delivery, job: Job | None, run: OpenRun) -> bool:
-    token = uuid4()
     context = _context(session, delivery, run.task_id, run.launch_id, 1, None)
     attempt = _attempt(session, run.job, run.task_params, delivery.worker, context)
+    return _record_unclaimed(session, delivery, job, run, attempt, uuid4())
 
+
+def _record_unclaimed(
+    session: Session,
+    delivery: Delivery,
+    job: Job | None,
+    run: OpenRun,
+    attempt: _Attempt,
+    token: UUID,
+) -> bool:
     def record(outcome: Outcome) -> bool:
         if outcome.error_type and job and job.max_attempts > 1 and attempt.may_be_repeated:
             delay = timedelta(seconds=job.delay_after(1))

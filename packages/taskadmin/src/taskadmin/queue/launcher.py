@@ -93,7 +93,11 @@ def run_turn(
         back = take_back_runs(session, settings, watch)
         turn.taken_back, turn.given_up = back.queued, back.failed
     waits = False
-    with Publisher(celery, timeout_seconds=settings.publish_timeout_seconds) as publisher:
+    with Publisher(
+        celery,
+        timeout_seconds=settings.publish_timeout_seconds,
+        runs_per_message=settings.runs_per_message,
+    ) as publisher:
         try:
             _launch(session, settings, publisher, watch, owner, turn, attempts, go_on)
             send_again(session, settings, publisher, watch, again, attempts=attempts, go_on=go_on)

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from ..models import RunState
@@ -40,7 +41,7 @@ class Outcome:
             self._set(error=_storable_text(self.error)[-ERROR_MAX_LENGTH:])
         if self.error_type is not None:
             self._set(error_type=_storable_text(self.error_type)[:NAME_MAX_LENGTH])
-        self._set(worker=_storable_text(self.worker)[:NAME_MAX_LENGTH])
+        self._set(worker=_storable_name(self.worker))
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -55,10 +56,17 @@ def _why_unstorable(result: float | None, output: Any) -> str | None:
     try:
         if result is not None and not math.isfinite(result):
             return f"The job returned {result}; a number must be finite to be stored."
-        json.dumps(output, allow_nan=False)
+        if output is not None:
+            json.dumps(output, allow_nan=False)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         return f"The job returned something that can't be stored as a number or as JSON: {error}."
     return None
+
+
+@lru_cache(maxsize=16)
+def _storable_name(name: str) -> str:
+    """A worker's: the same one again and again."""
+    return _storable_text(name)[:NAME_MAX_LENGTH]
 
 
 def _storable_text(text: str) -> str:

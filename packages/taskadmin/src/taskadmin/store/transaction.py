@@ -13,6 +13,18 @@ _LIMITS = text(
     "SELECT set_config('lock_timeout', '10s', true),"
     " set_config('idle_in_transaction_session_timeout', '30s', true)"
 )
+#: Rows that are named by their ids are looked up one by one. A table that has just grown to many
+#: times its size has no statistics yet that would say so, and PostgreSQL would read all of it.
+_BY_ID = text(
+    "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),"
+    " set_config('enable_mergejoin', 'off', true), set_config('enable_bitmapscan', 'off', true)"
+)
+
+
+def look_up_by_id(session: Session) -> None:
+    """Let the rest of this transaction find rows by their ids, not by reading whole tables."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(_BY_ID)
 
 
 @contextmanager

@@ -1,0 +1,78 @@
+"""What a launch and its runs cost in statements: counted, because a count is the same everywhere."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from fixture_types import CountQueries, MakeUser
+from services.heartbeats import StubHeartbeat
+from taskadmin.jobs import all_jobs
+from taskadmin.models import Task, TaskResult
+from taskadmin.queue.execution import Delivery, execute, execute_together
+from taskadmin.store import launches
+
+pytestmark = pytest.mark.databases("postgresql")
+
+
+def add_tasks(session: Session, number: int, author_id: int) -> None:
+    """Tasks of the common slot."""
+    row = {"lower_limit": 0, "upper_limit": 1, "params": {}, "created_by": author_id}
+    session.execute(insert(Task), [row] * number)
+    session.commit()
+
+
+@pytest.fixture
+def launch(session: Session, make_user: MakeUser) -> int:
+    """The launch of 2,000 tasks, nothing queued yet."""
+    add_tasks(session, 2_000, make_user("chief").id)
+    launch_id = launches.open_slot(session, 300)
+    assert launch_id is not None
+    return launch_id
+
+
+def test_a_page_of_runs_is_written_by_a_handful_of_statements(
+    session: Session, launch: int, count_queries: CountQueries
+) -> None:
+    """Whether it has ten tasks or a thousand, and as many to read, send and note them."""
+    owner = uuid4()
+    launches.take(session, launch, owner)
+    asked = []
+    for size in (10, 1_000):
+        with count_queries() as queries:
+            launches.queue_page(session, launch, owner, page_size=size, jobs=all_jobs())
+            runs = launches.unsent_runs(session, launch, limit=size)
+            launches.mark_sent(session, launch, owner, runs[-1].id)
+        assert len(runs) == size
+        asked.append(len(queries))
+
+    assert asked[0] == asked[1] <= 12
+
+
+def test_runs_that_are_executed_together_cost_a_handful_of_statements(
+    session: Session, launch: int, count_queries: CountQueries
+) -> None:
+    """A thousand of them in two turns; one by one each costs four."""
+    owner = uuid4()
+    launches.take(session, launch, owner)
+    launches.queue_page(session, launch, owner, page_size=1_010, jobs=all_jobs())
+    rows = session.execute(select(TaskResult.id, TaskResult.due_at).order_by(TaskResult.id)).all()
+    session.rollback()
+    heartbeat = StubHeartbeat(session)
+    deliveries = [
+        Delivery(*row, worker="w", redelivered=False, heartbeat=lambda: heartbeat)  # type: ignore[arg-type,return-value]
+        for row in rows
+    ]
+
+    with count_queries() as alone:
+        for delivery in deliveries[:10]:
+            execute(session, delivery)
+    with count_queries() as together:
+        for first in (10, 510):
+            execute_together(session, deliveries[first : first + 500])
+
+    assert len(alone) <= 4 * 10
+    assert len(together) <= 2 * 6
