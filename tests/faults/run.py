@@ -25,6 +25,7 @@ from faults import (
     janitor,
     report,
     soak,
+    stage,
 )
 from faults.catalogue import AREAS, FAULTS
 from faults.judge import Verdict
@@ -51,6 +52,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="faults at random moments")
     parser.add_argument(
         "--seed", type=int, default=1, help="of random moments, and of the soak's faults"
+    )
+    parser.add_argument(
+        "--together",
+        type=int,
+        default=1,
+        metavar="N",
+        help="runs of one message, and messages that a worker executes together",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
@@ -100,6 +108,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     janitor.employ()
+    stage.run_together(arguments.together)
     try:
         verdicts, versions = _play(arguments)
     except Missing as missing:

@@ -52,6 +52,18 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+#: Runs that share a fate: a worker that dies takes as many with it, and they are executed again.
+_together = 1
+
+
+def run_together(number: int) -> None:
+    """Let workers of all stages execute so many runs together."""
+    global _together
+    _together = number
+    if number > 1:
+        SETTINGS["TASKADMIN_RUNS_PER_MESSAGE"] = SETTINGS["TASKADMIN_RUNS_AT_ONCE"] = number
+
+
 class Stage:
     """Where a fault is played: processes over a fresh database and a fresh virtual host."""
 
@@ -80,7 +92,7 @@ class Stage:
         self.broker_port: int | None = None
         self.database_port: int | None = None
         #: Executions allowed above the plan.
-        self.extra = fault.extra
+        self.extra = fault.extra * _together
         self.deadline_seconds = fault.deadline_seconds
         #: Ends that differ from the job's usual one, by marker: state and error type or None.
         self.ends: dict[str, tuple[str, str | None]] = {}
