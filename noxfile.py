@@ -75,6 +75,27 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure taskadmin beside others: ``nox -s bench``, ``nox -s bench -- --quick``."""
+    _install(session, "tests", "bench")
+    # Each at its own versions of what they share with taskadmin.
+    peers = Path(session.create_tmp()) / "peers"
+    python = peers / "bin" / "python"
+    if not python.exists():
+        session.run("python", "-m", "venv", str(peers))
+        session.run(str(python), "-m", "pip", "install", "-q", *_group("peers"), external=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    session.run(
+        "python",
+        "tests/bench/run.py",
+        *session.posargs,
+        env={"BENCH_PEERS_PYTHON": str(python)},
+        interrupt_timeout=30,
+        terminate_timeout=30,
+    )
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Run the whole system without any server: ``nox -s demo``, ``nox -s demo -- --once``."""
     _install(session)

@@ -1,0 +1,1 @@
+"""What launching, finishing, scheduling and pages cost, beside other software on the same machine."""

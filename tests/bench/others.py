@@ -1,0 +1,92 @@
+"""The peers, measured: their scripts run with the Python of their own environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from .limits import TABLE
+from .stage import TESTS, Stage, fresh_stage, running, wait_until
+
+#: The Python of the environment that holds them.
+PYTHON = os.environ.get("BENCH_PEERS_PYTHON", sys.executable)
+
+
+def _environment(stage: Stage, **more: str) -> dict[str, str]:
+    return {"BENCH_BROKER": stage.broker, "BENCH_DSN": stage.dsn, **more}
+
+
+def _ask(stage: Stage, module: str, *arguments: object, **more: str) -> float:
+    """What a peer's script prints."""
+    done = subprocess.run(
+        [PYTHON, "-m", f"bench.peers.{module}", *map(str, arguments)],
+        env={**os.environ, **_environment(stage, **more), "PYTHONPATH": str(TESTS)},
+        cwd=TESTS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{module} failed:\n{done.stderr[-2000:]}")
+    return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def delay_loop(number: int) -> float:
+    """Messages per second that ``.delay()`` sends in a loop, without any row."""
+    with fresh_stage() as stage:
+        return _ask(stage, "celery_app", "peer.nothing", number)
+
+
+def celery_finishing(number: int, *, task: str, backend: bool = False, prefetch: int = 4) -> float:
+    """Runs per second that two prefork processes finish, from the first row to the last."""
+    with fresh_stage() as stage, stage.connected() as connection:
+        connection.execute(TABLE)
+        more = {}
+        if backend:
+            more["BENCH_BACKEND"] = "db+" + stage.database.render_as_string(hide_password=False)
+        _ask(stage, "celery_app", task, number, **more)
+        command = [
+            *(PYTHON, "-m", "celery", "-A", "bench.peers.celery_app", "worker", "-c", "2"),
+            *("-l", "ERROR", "--without-gossip", "--without-mingle"),
+            f"--prefetch-multiplier={prefetch}",
+        ]
+        table, column = ("celery_taskmeta", "date_done") if backend else ("peer_result", "at")
+        with running([command], _environment(stage, **more)):
+
+            def count() -> int:
+                exists = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
+                if exists is None or exists[0] is None:
+                    return 0
+                row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+                return int(row[0]) if row else 0
+
+            wait_until(lambda: count() >= number, seconds=60 + number / 20, every=0.5)
+        row = connection.execute(
+            f"SELECT extract(epoch FROM max({column}) - min({column})) FROM {table}"
+        ).fetchone()
+        assert row is not None
+        return number / float(row[0])
+
+
+def django_celery_beat(number: int) -> float:
+    """Due tasks per second that its scheduler sends."""
+    with fresh_stage() as stage:
+        return _ask(stage, "django_beat", number)
+
+
+def versions() -> dict[str, str]:
+    """Of what is compared."""
+    names = ("celery", "kombu", "amqp", "celery-batches", "django-celery-beat", "sqlalchemy")
+    code = (
+        "import importlib.metadata as m, json; found = {}\n"
+        f"for name in {names!r}:\n"
+        "    try: found[name] = m.version(name)\n"
+        "    except m.PackageNotFoundError: pass\n"
+        "print(json.dumps(found))"
+    )
+    done = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True)
+    found: dict[str, str] = json.loads(done.stdout)
+    return {**found, "python": Path(PYTHON).name}

@@ -1,0 +1,127 @@
+"""Measures taskadmin beside others, in one run on one machine: ``nox -s bench``.
+
+Absolute figures are the machine's; what is compared are the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[:] = [entry for entry in sys.path if Path(entry) != Path(__file__).resolve().parent]
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench import limits, others, ours
+
+Figures = dict[str, float]
+
+
+def main() -> int:
+    """Measure what the command line asks for, and print figures and ratios."""
+    arguments = _arguments()
+    figures: Figures = {}
+    for name, measure in _plan(quick=arguments.quick).items():
+        if arguments.only and not any(part in name for part in arguments.only):
+            continue
+        found: dict[str, list[float]] = {}
+        for _ in range(1 if arguments.quick else arguments.repeat):
+            for what, value in measure().items():
+                found.setdefault(what, []).append(value)
+        for what, values in found.items():
+            key = f"{name}: {what}" if what else name
+            figures[key] = statistics.median(values)
+            print(f"{key:<74} {figures[key]:>12,.0f}", flush=True)
+    ratios = _ratios(figures)
+    if ratios:
+        print()
+    for name, ratio in ratios.items():
+        print(f"{name:<74} {ratio:>12.2f} ×")
+    conditions = {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "versions": others.versions(),
+    }
+    print(f"\n{conditions['machine']}; {conditions['versions']}")
+    if arguments.json is not None:
+        arguments.json.write_text(
+            json.dumps({**conditions, "figures": figures, "ratios": ratios}, indent=2)
+        )
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small numbers, each once")
+    parser.add_argument("--repeat", type=int, default=3, help="medians of so many")
+    parser.add_argument("--only", action="append", default=[], help="part of a name; repeatable")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
+    return parser.parse_args()
+
+
+#: What ratios are made of.
+_DELAY, _INSERT, _BACKEND = "Celery .delay() loop", "Celery + INSERT", "Celery SQL backend"
+_BATCHES, _BEAT = "celery-batches", "django-celery-beat"
+_LAUNCH, _SINGLE, _MANY = "launching", "finishing, a message each", "finishing, 500 a message"
+_SCHEDULES, _TICK = "own schedules", "a tick with 10 due"
+
+
+def _plan(*, quick: bool) -> dict[str, Callable[[], Figures]]:
+    few, some, many = (2_000, 10_000, 50_000) if quick else (6_000, 20_000, 200_000)
+    sizes = (1_000, 10_000) if quick else (1_000, 10_000, 100_000, 1_000_000)
+    rate = "per second"
+    return {
+        "limit: py-amqp publish": lambda: {rate: limits.raw_publish(some)},
+        "limit: single-row commits": lambda: {rate: limits.single_commits(few)},
+        "limit: bulk insert": lambda: {rate: limits.bulk_insert(many)},
+        _DELAY: lambda: {rate: others.delay_loop(few)},
+        _INSERT: lambda: {rate: others.celery_finishing(few, task="peer.insert")},
+        _BACKEND: lambda: {
+            rate: others.celery_finishing(few // 2, task="peer.nothing", backend=True)
+        },
+        _BATCHES: lambda: {
+            rate: others.celery_finishing(some // 2, task="peer.batch", prefetch=200)
+        },
+        _BEAT: lambda: {rate: others.django_celery_beat(1_000 if quick else 10_000)},
+        **{
+            f"{_LAUNCH} {size:,}": lambda size=size: ours.launching(size)  # type: ignore[misc]
+            for size in sizes
+        },
+        _SINGLE: lambda: ours.finishing(some, runs_at_once=200),
+        _MANY: lambda: ours.finishing(many, runs_per_message=500),
+        _SCHEDULES: lambda: {rate: ours.scheduling(some)},
+        _TICK: lambda: {"ms of the database": ours.idle_tick(some if quick else 100_000)},
+    }
+
+
+def _ratios(figures: Figures) -> Figures:
+    rate = "per second"
+    pairs = {
+        "launching : .delay() loop": (f"{_LAUNCH} 10,000: launched runs/s", f"{_DELAY}: {rate}"),
+        "launching 1,000,000 : 10,000": (
+            f"{_LAUNCH} 1,000,000: launched runs/s",
+            f"{_LAUNCH} 10,000: launched runs/s",
+        ),
+        "finishing : Celery + INSERT": (f"{_SINGLE}: finished runs/s", f"{_INSERT}: {rate}"),
+        "finishing : Celery SQL backend": (f"{_SINGLE}: finished runs/s", f"{_BACKEND}: {rate}"),
+        "finishing : celery-batches": (f"{_SINGLE}: finished runs/s", f"{_BATCHES}: {rate}"),
+        "finishing, 500 a message : Celery + INSERT": (
+            f"{_MANY}: finished runs/s",
+            f"{_INSERT}: {rate}",
+        ),
+        "own schedules : django-celery-beat": (f"{_SCHEDULES}: {rate}", f"{_BEAT}: {rate}"),
+    }
+    return {
+        name: figures[ours_] / figures[theirs]
+        for name, (ours_, theirs) in pairs.items()
+        if ours_ in figures and theirs in figures
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

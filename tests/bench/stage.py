@@ -1,0 +1,119 @@
+"""A database and a virtual host of one measurement, and processes whose memory is watched."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+from sqlalchemy import URL, make_url
+
+from services.databases import migrate
+from services.postgresql import NAMED, USUAL, PostgresqlServer
+from services.rabbitmq import rabbitmq_server
+
+TESTS = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where something is measured."""
+
+    database: URL
+    broker: str
+
+    @property
+    def dsn(self) -> str:
+        """The database's address for psycopg."""
+        plain = self.database.set(drivername="postgresql")
+        return plain.render_as_string(hide_password=False)
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[psycopg.Connection]:
+        """A connection that commits each statement."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            yield connection
+
+
+@contextlib.contextmanager
+def fresh_stage(*, migrated: bool = False) -> Iterator[Stage]:
+    """A database and a virtual host of their own, on the servers that tests use."""
+    server = PostgresqlServer(make_url(NAMED or USUAL))
+    database = server.create()
+    try:
+        if migrated:
+            migrate(database)
+        with rabbitmq_server() as broker:
+            yield Stage(database, broker)
+    finally:
+        server.drop(database)
+
+
+@contextlib.contextmanager
+def running(
+    commands: Sequence[Sequence[str]], environment: dict[str, str]
+) -> Iterator[list[psutil.Process]]:
+    """Processes that do the work; they are told to end afterwards, and killed if they don't."""
+    path = os.pathsep.join([str(TESTS), environment.get("PYTHONPATH", "")])
+    started = [
+        subprocess.Popen(
+            [*command],
+            env={**os.environ, **environment, "PYTHONPATH": path, "C_FORCE_ROOT": "1"},
+            cwd=TESTS,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for command in commands
+    ]
+    try:
+        yield [psutil.Process(one.pid) for one in started]
+    finally:
+        for one in started:
+            one.terminate()
+        for one in started:
+            try:
+                one.wait(20)
+            except subprocess.TimeoutExpired:
+                one.kill()
+                one.wait()
+
+
+def memory_mb(processes: Sequence[psutil.Process]) -> float:
+    """What they and their children hold now, in MB of their own (USS)."""
+    total = 0.0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for one in (process, *process.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    total += one.memory_full_info().uss / 1e6
+    return total
+
+
+def wait_until(look: Callable[[], bool], *, seconds: float, every: float = 0.1) -> None:
+    """Wait for *look*.
+
+    Raises:
+        TimeoutError: If it takes longer than *seconds*.
+    """
+    deadline = time.monotonic() + seconds
+    while not look():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"It isn't done after {seconds:g} s.")
+        time.sleep(every)
+
+
+def celery_worker(application: str, name: str, *arguments: str) -> list[str]:
+    """The command of a Celery worker that does nothing but work."""
+    return [
+        *(sys.executable, "-m", "celery", "-A", application, "worker", "-n", f"{name}@bench"),
+        *("-l", "ERROR", "--without-gossip", "--without-mingle", *arguments),
+    ]
