@@ -87,8 +87,8 @@ def test_runs_that_are_executed_together_bring_every_result(
         assert run.task_params["lower_limit"] <= run.result <= run.task_params["upper_limit"]
         assert run.attempts == 1
     session.rollback()
-    assert "40 runs" not in processes.text("runs"), "seven at most"
-    assert "7 runs succeeded" in processes.text("runs")
+    together = [int(n) for n in re.findall(r"(\d+) runs succeeded", processes.text("runs"))]
+    assert together and max(together) <= 7
 
 
 def test_the_launch_tasks_entry_alone_opens_the_slot(
