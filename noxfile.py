@@ -79,7 +79,7 @@ def bench(session: nox.Session) -> None:
     """Measure taskadmin beside others: ``nox -s bench``, ``nox -s bench -- --quick``."""
     _install(session, "tests", "bench")
     # Each at its own versions of what they share with taskadmin.
-    peers = Path(session.create_tmp()) / "peers"
+    peers = Path(session.create_tmp()).resolve() / "peers"
     python = peers / "bin" / "python"
     if not python.exists():
         session.run("python", "-m", "venv", str(peers))

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from .limits import TABLE
 from .stage import TESTS, Stage, fresh_stage, running, wait_until
@@ -89,4 +88,4 @@ def versions() -> dict[str, str]:
     )
     done = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True)
     found: dict[str, str] = json.loads(done.stdout)
-    return {**found, "python": Path(PYTHON).name}
+    return found
