@@ -126,3 +126,10 @@ def test_others_are_taken_alone(gathering: Gathering, taken: list[Any], message:
     assert gathering.offer(message) is False
     gathering.hand_on()
     assert taken == []
+
+
+def test_headers_that_are_none_are_left_to_celery(gathering: Gathering) -> None:
+    """It says what is wrong with them."""
+    message: Any = StubMessage([1, DUE])
+    message.headers = None
+    assert gathering.offer(message) is False

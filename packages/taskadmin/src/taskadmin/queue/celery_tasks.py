@@ -107,8 +107,9 @@ def _execute(celery_task: Any, *meant: Any) -> None:
     except SQLAlchemyError as error:
         if not is_outage(error):
             raise
-        # The jobs weren't called, and another worker may reach the database.
-        log.warning("Run %d is given back: the database is away", deliveries[0].run_id)
+        # Where nothing is recorded the job wasn't called, and another worker may reach the database.
+        ids = ", ".join(str(one.run_id) for one in deliveries[:10])
+        log.warning("A message (runs %s) is given back: the database is away", ids)
         raise Reject(reason="the database is away", requeue=True) from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kombu.message import Message
@@ -41,10 +41,10 @@ class Gathering:
 
     def offer(self, message: Any) -> bool:
         """Take a message; False if it has to be executed alone."""
-        headers = message.headers
-        if not headers.get(GATHERED) or (message.delivery_info or {}).get("redelivered"):
+        headers, where = message.headers, message.delivery_info or {}
+        if not isinstance(headers, Mapping) or not headers.get(GATHERED):
             return False
-        if message.content_type != "application/json":
+        if where.get("redelivered") or message.content_type != "application/json":
             return False
         try:
             (run_id, due_at), *_ = json.loads(message.body)
@@ -52,7 +52,7 @@ class Gathering:
             return False
         if not (isinstance(run_id, int) and isinstance(due_at, str)):
             return False
-        kind = message.delivery_info.get("routing_key"), headers.get("timelimit")
+        kind = where.get("routing_key"), headers.get("timelimit")
         if kind != self._kind:
             self.hand_on()
             self._kind = kind
