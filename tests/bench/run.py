@@ -93,7 +93,7 @@ def _plan(*, quick: bool) -> dict[str, Callable[[], Figures]]:
             for size in sizes
         },
         _SINGLE: lambda: ours.finishing(some, runs_at_once=200),
-        _MANY: lambda: ours.finishing(many, runs_per_message=500),
+        _MANY: lambda: ours.finishing(many, pool="threads", runs_per_message=500),
         _SCHEDULES: lambda: {rate: ours.scheduling(some)},
         _TICK: lambda: {"ms of the database": ours.idle_tick(some if quick else 100_000)},
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from celery import shared_task
@@ -81,6 +82,10 @@ def _execute(celery_task: Any, *meant: Any) -> None:
     app = flask_app_of(celery)
     worker = request.hostname or ""
     redelivered = bool((request.delivery_info or {}).get("redelivered"))
+
+    def beat() -> heartbeat.Heartbeat:
+        return heartbeat.current(celery, app, worker)
+
     deliveries = []
     for arguments in meant:
         try:
@@ -88,15 +93,7 @@ def _execute(celery_task: Any, *meant: Any) -> None:
         except (TypeError, ValueError, OverflowError) as error:
             log.error("A message with %.200r makes no sense: %s", arguments, error)
             continue
-        deliveries.append(
-            Delivery(
-                number,
-                moment,
-                worker=worker,
-                redelivered=redelivered,
-                heartbeat=lambda: heartbeat.current(celery, app, worker),
-            )
-        )
+        deliveries.append(Delivery(number, moment, worker, redelivered, beat))
     try:
         with only_the_function_counts():
             session = get_state(app).session
@@ -115,12 +112,19 @@ def _execute(celery_task: Any, *meant: Any) -> None:
 
 def _read(arguments: Any) -> tuple[int, datetime]:
     run_id, due_at = arguments
-    number, moment = int(run_id), datetime.fromisoformat(due_at)
-    if moment.tzinfo is None:
-        raise ValueError("the due time has no zone")
+    number, moment = int(run_id), _moment(due_at)
     if not 0 < number < 2**63:
         raise ValueError("no run has this id")
-    return number, moment.astimezone(UTC)
+    return number, moment
+
+
+@lru_cache(maxsize=128)
+def _moment(due_at: str) -> datetime:
+    """The runs of a launch, or many of them, have the same."""
+    moment = datetime.fromisoformat(due_at)
+    if moment.tzinfo is None:
+        raise ValueError("the due time has no zone")
+    return moment.astimezone(UTC)
 
 
 def _turn(celery_task: Any) -> None:

@@ -7,9 +7,8 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from celery.exceptions import WorkerShutdown, WorkerTerminate
@@ -38,8 +37,7 @@ TAKE_SECONDS = 20.0
 _TOLD_TO_END = range(-255, -191)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One arrival of a message at a worker."""
 
     run_id: int
@@ -249,8 +247,7 @@ def _claim(
     return run
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
+class _Attempt(NamedTuple):
     outcome: Outcome
     #: False for what would fail the same way every time.
     may_be_repeated: bool
@@ -341,8 +338,9 @@ def _drop_leftovers(session: Session) -> None:
     What it didn't commit must not be committed with the run's outcome, and a transaction that
     failed under it must not take the outcome with it.
     """
-    with contextlib.suppress(SQLAlchemyError):
-        session.rollback()
+    if session.in_transaction():
+        with contextlib.suppress(SQLAlchemyError):
+            session.rollback()
 
 
 def _type_name(problem: BaseException) -> str:

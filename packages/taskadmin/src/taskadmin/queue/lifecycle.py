@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import time
@@ -41,6 +42,16 @@ def _drop_inherited_connections(**_: Any) -> None:
             with app.app_context():
                 for engine in db.engines.values():
                     engine.dispose(close=False)
+
+
+@worker_process_init.connect(weak=False)
+def _leave_modules_alone(**_: Any) -> None:
+    """Let Python look for garbage among what runs leave behind, not in all that was imported.
+
+    A tenth of a short run's time went into that.
+    """
+    if bound_apps():
+        gc.freeze()
 
 
 @beat_init.connect(weak=False)

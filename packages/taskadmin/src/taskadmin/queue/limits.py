@@ -65,21 +65,24 @@ def only_the_function_counts() -> Iterator[None]:
         signal.signal(_SOFT_SIGNAL, before)
 
 
-@contextmanager
-def function_runs() -> Iterator[None]:
+class function_runs:  # noqa: N801 - as contextlib's are called; a generator would cost more
     """Around the job's function.
 
     Raises:
         celery.exceptions.SoftTimeLimitExceeded: Inside, at the job's soft time limit.
     """
-    if _place is None or _SOFT_SIGNAL is None:
-        yield
-        return
-    signal.signal(_SOFT_SIGNAL, _soft_limit_reached)
-    _notes[_place + 1] = time.monotonic()
-    try:
-        yield
-    finally:
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        if _place is None or _SOFT_SIGNAL is None:
+            return
+        signal.signal(_SOFT_SIGNAL, _soft_limit_reached)
+        _notes[_place + 1] = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        if _place is None or _SOFT_SIGNAL is None:
+            return
         # The signal may come in this very line: it comes once, and is the function's then.
         try:
             signal.signal(_SOFT_SIGNAL, signal.SIG_IGN)

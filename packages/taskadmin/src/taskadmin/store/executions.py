@@ -13,7 +13,18 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, and_, case, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Text,
+    and_,
+    case,
+    column,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from ..models import Process, RunState, TaskResult
@@ -85,13 +96,38 @@ def open_run(session: Session, run_id: int, due_at: datetime) -> OpenRun | None:
 def open_runs(session: Session, run_ids: Collection[int]) -> dict[tuple[int, datetime], OpenRun]:
     """What ``open_run`` finds for each of many runs, by id and due time."""
     look_up_by_id(session)
-    rows = session.execute(
-        select(TaskResult.id, TaskResult.due_at, *_OPEN_RUN).where(
-            is_one_of(session, TaskResult.id, run_ids), TaskResult.state == RunState.QUEUED
+    if session.get_bind().dialect.name == "postgresql":
+        found = {
+            (run_id, due_at): OpenRun(
+                task_id, launch_id, job, params, attempts, publishes, token and UUID(token)
+            )
+            for due_at, launch_id, job, runs in session.execute(
+                _OPEN_RUNS, {"ids": _array(run_ids)}
+            )
+            for run_id, task_id, params, attempts, publishes, token in json.loads(runs)
+        }
+    else:
+        rows = session.execute(
+            select(TaskResult.id, TaskResult.due_at, *_OPEN_RUN).where(
+                TaskResult.id.in_(run_ids), TaskResult.state == RunState.QUEUED
+            )
         )
-    ).all()
+        found = {(row[0], row[1]): OpenRun(*row[2:]) for row in rows}
     session.rollback()
-    return {(row[0], row[1]): OpenRun(*row[2:]) for row in rows}
+    return found
+
+
+#: One text for all runs of a launch is read several times as fast as seven columns of each.
+_OPEN_RUNS = text(
+    """
+    SELECT due_at, launch_id, job, CAST(
+        json_agg(json_build_array(id, task_id, task_params, attempts, publishes, token)) AS text
+    ) AS runs
+    FROM taskadmin_task_result
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'queued'
+    GROUP BY due_at, launch_id, job
+    """
+).columns(TaskResult.due_at, TaskResult.launch_id, TaskResult.job, column("runs", Text))
 
 
 def claim(
@@ -213,17 +249,15 @@ def complete_together(session: Session, done: Sequence[Success], token: UUID) ->
     Args:
         token: Made for this delivery of them; tells a repetition of this from a stranger.
     """
+    ids = {one.run_id for one in done}
     with ledger_transaction(session):
         moment = now(session)
         if session.get_bind().dialect.name == "postgresql":
             look_up_by_id(session)
-            found = session.scalars(_COMPLETE_TOGETHER, _in_columns(done, token, moment)).all()
-            recorded = set(found)
+            count = session.scalar(_COMPLETE_TOGETHER, _in_columns(done, token, moment))
         else:
-            recorded = {
-                one.run_id
-                for one in done
-                if _update(
+            count = sum(
+                _update(
                     session,
                     _untouched(one.run_id, one.due_at),
                     state=one.outcome.state,
@@ -233,39 +267,43 @@ def complete_together(session: Session, done: Sequence[Success], token: UUID) ->
                     finished_at=moment,
                     **_columns(one.outcome),
                 )
-            }
-    others = {one.run_id for one in done} - recorded
-    return recorded | _recorded_of(session, others, token)
+                for one in done
+            )
+    return ids if count == len(ids) else _recorded_of(session, ids, token)
 
 
 #: In order of their ids, as everybody changes them, so that no two wait for each other.
 _COMPLETE_TOGETHER = text(
     """
-    UPDATE taskadmin_task_result AS run
-    SET state = 'succeeded', attempts = 1, token = :token, worker = :worker,
-        started_at = CAST(:moment AS timestamptz) - given.elapsed * interval '1 second',
-        finished_at = :moment, result = given.result, output = CAST(given.output AS json)
-    FROM unnest(
-        CAST(:ids AS bigint[]), CAST(:elapsed AS double precision[]),
-        CAST(:results AS double precision[]), CAST(:outputs AS text[])
-    ) AS given (id, elapsed, result, output)
-    WHERE run.id = given.id AND run.state = 'queued'
-        AND run.token IS NULL AND run.attempts = 0
-    RETURNING run.id
+    WITH done AS (
+        UPDATE taskadmin_task_result AS run
+        SET state = 'succeeded', attempts = 1, token = :token, worker = :worker,
+            started_at = CAST(:moment AS timestamptz) - given.elapsed * interval '1 second',
+            finished_at = :moment, result = given.result, output = CAST(given.output AS json)
+        FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:elapsed AS double precision[]),
+            CAST(:results AS double precision[]), CAST(:outputs AS text[])
+        ) AS given (id, elapsed, result, output)
+        WHERE run.id = given.id AND run.state = 'queued'
+            AND run.token IS NULL AND run.attempts = 0
+        RETURNING 1
+    )
+    SELECT count(*) FROM done
     """
 )
 
 
 def _in_columns(done: Sequence[Success], token: UUID, moment: datetime) -> dict[str, Any]:
     ordered = sorted(done)
-    outputs = [one.outcome.output for one in ordered]
+    outcomes = [one.outcome for one in ordered]
+    outputs = [one.output for one in outcomes]
     return {
         "token": token,
-        "worker": ordered[0].outcome.worker,
+        "worker": outcomes[0].worker,
         "moment": moment,
         "ids": _array([one.run_id for one in ordered]),
-        "elapsed": _array([one.outcome.elapsed.total_seconds() for one in ordered]),
-        "results": _array([one.outcome.result for one in ordered]),
+        "elapsed": _array([one.elapsed.total_seconds() for one in outcomes]),
+        "results": _array([one.result for one in outcomes]),
         # Shorter than the others, the rest of it is NULL.
         "outputs": [None if one is None else json.dumps(one) for one in outputs]
         if any(one is not None for one in outputs)
@@ -273,9 +311,10 @@ def _in_columns(done: Sequence[Success], token: UUID, moment: datetime) -> dict[
     }
 
 
-def _array(numbers: Sequence[float | None]) -> str:
+def _array(numbers: Collection[float | None]) -> str:
     """An array as PostgreSQL reads it; psycopg takes twenty times as long to write one."""
-    return f"{{{','.join('NULL' if number is None else repr(number) for number in numbers)}}}"
+    texts = ["NULL" if one is None else repr(one) for one in numbers]
+    return f"{{{','.join(texts)}}}"
 
 
 def retry_later(

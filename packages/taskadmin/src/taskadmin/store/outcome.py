@@ -17,7 +17,7 @@ ERROR_MAX_LENGTH = 10_000
 NAME_MAX_LENGTH = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Outcome:
     """What came of one execution, made to fit its columns.
 
@@ -35,17 +35,14 @@ class Outcome:
     def __post_init__(self) -> None:
         problem = _why_unstorable(self.result, self.output)
         if problem is not None:
-            self._set(result=None, output=None, error_type="UnstorableResult", error=problem)
+            self.result = self.output = None
+            self.error_type, self.error = "UnstorableResult", problem
         if self.error is not None:
             # The end of a traceback says what happened.
-            self._set(error=_storable_text(self.error)[-ERROR_MAX_LENGTH:])
+            self.error = _storable_text(self.error)[-ERROR_MAX_LENGTH:]
         if self.error_type is not None:
-            self._set(error_type=_storable_text(self.error_type)[:NAME_MAX_LENGTH])
-        self._set(worker=_storable_name(self.worker))
-
-    def _set(self, **values: Any) -> None:
-        for name, value in values.items():
-            object.__setattr__(self, name, value)  # frozen for everybody else
+            self.error_type = _storable_text(self.error_type)[:NAME_MAX_LENGTH]
+        self.worker = _storable_name(self.worker)
 
     @property
     def state(self) -> RunState:
