@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import takewhile
+from collections.abc import Iterable
+from itertools import islice, takewhile
 from struct import Struct
 from typing import Any
 
 from .prepared import Prepared
 
-#: Messages of one write.
-_WRITTEN = 100
+#: Messages of one write, and messages under way at once.
+_WRITTEN, _UNDER_WAY = 100, 1_000
 # AMQP 0-9-1, 2.3.5 and 4.2.6.
 _FRAME, _HEADER, _END = Struct(">BHI"), Struct(">HHQ"), b"\xce"
 _BASIC = 60
@@ -36,10 +36,11 @@ class ConfirmedChannel:
         channel.events["basic_return"].add(self._on_return)
         channel.confirm_select()
 
-    def send(self, messages: Sequence[Prepared], confirmed: bytearray) -> None:
+    def send(self, messages: Iterable[Prepared], confirmed: bytearray) -> None:
         """Send messages, and wait until the broker has judged each of them.
 
         Args:
+            messages: Made while the broker is at those before them, if they are an iterator.
             confirmed: One byte for each, 0; set to 1 as soon as a queue has the message. It
                 says so, too, when an error ends this.
 
@@ -49,16 +50,23 @@ class ConfirmedChannel:
         """
         self._waiting.clear()
         self._refused.clear()
-        self._places = {message.task_id: place for place, message in enumerate(messages)}
+        self._places.clear()
         self._confirmed = confirmed
-        for first in range(0, len(messages), _WRITTEN):
+        all_of_them = enumerate(messages)
+        while some := list(islice(all_of_them, _WRITTEN)):
             frames = bytearray()
-            for place in range(first, min(first + _WRITTEN, len(messages))):
-                frames += self._frames(messages[place])
+            for place, message in some:
+                frames += self._frames(message)
+                self._places[message.task_id] = place
                 self._waiting[self._next_tag] = place
                 self._next_tag += 1
             self._channel.connection.transport.write(frames)
-        while self._waiting:
+            self._drain(_UNDER_WAY)
+        self._drain(0)
+
+    def _drain(self, most: int) -> None:
+        """Wait until so many messages at most are under way."""
+        while len(self._waiting) > most:
             self._channel.connection.drain_events()
 
     def _frames(self, message: Prepared) -> bytes:

@@ -30,8 +30,6 @@ log = logging.getLogger("taskadmin.queue")
 
 #: Runs sent between two moves of the launch's cursor: what is sent again after a crash, at most.
 BATCH = 2_000
-#: Messages under way at once.
-_UNDER_WAY = 1_000
 #: The Celery task of runs whose job isn't known here.
 RUN_TASK = "taskadmin.run"
 #: So few runs are sent one by one: preparing wouldn't pay.
@@ -112,7 +110,7 @@ class Publisher:
         self.handled = 0
         with self._errors():
             while self.handled < len(runs) and time.monotonic() < self._deadline:
-                some = runs[self.handled : self.handled + _UNDER_WAY]
+                some = runs[self.handled : self.handled + BATCH]
                 self._send_some(some, together=self._runs_per_message > 1 and not alone)
         return self.handled
 
@@ -213,23 +211,23 @@ class Publisher:
         """Send the runs for which that can be done, and note which of them a queue has."""
         if len(runs) < _FEW:
             return
-        messages, places = [], []
+        chosen: list[tuple[int, Template]] = []
         for place, run in enumerate(runs):
             if confirmed[place] or run.queue in self.refused:
                 continue
             template = self._template(run.job, run.queue)
             if template is not None:
-                messages.append(template.fill(run.id, run.due_at))
-                places.append(place)
-        if not messages:
+                chosen.append((place, template))
+        if not chosen:
             return
         if self._confirmed_channel is None:
             self._confirmed_channel = ConfirmedChannel(self._connection.channel())
-        had = bytearray(len(messages))
+        had = bytearray(len(chosen))
+        messages = (template.fill(runs[place].id, runs[place].due_at) for place, template in chosen)
         try:
             self._confirmed_channel.send(messages, had)
         finally:
-            for place, one in zip(places, had, strict=True):
+            for (place, _), one in zip(chosen, had, strict=True):
                 confirmed[place] = one
 
     def _template(self, job: str, queue: str) -> Template | None:

@@ -13,7 +13,8 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import select
@@ -24,14 +25,15 @@ from ..models import Launch, LaunchKind, LaunchState, MissedRuns, RunState, Task
 from ..schedules import Schedule
 from ..texts import untranslated
 from .clock import now
+from .dialect import is_one_of
 from .overlap import Occupancy, note_occupancy, occupancies
 from .pause_reasons import reasons_of_pauses
 from .results import WrittenRun, new_run, why_skipped, write_runs
-from .schedules import schedule_of
+from .schedules import save_due_times, schedule_of
 from .transaction import ledger_transaction
 
 #: Tasks of one transaction.
-BATCH = 500
+BATCH = 1_000
 #: Due times of one task that one transaction writes; the next one goes on.
 PER_TASK = 100
 #: Missed due times are counted up to here.
@@ -139,26 +141,30 @@ def launch_due(
     if found is None:
         return None
     with ledger_transaction(session):
-        rows = session.scalars(
-            select(TaskSchedule)
-            .where(is_due)
-            .order_by(TaskSchedule.next_due)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-            .execution_options(populate_existing=True)
-        ).all()
+        rows = [
+            cast("TaskSchedule", SimpleNamespace(**row))
+            for row in session.execute(
+                select(*TaskSchedule.__table__.c)
+                .where(is_due)
+                .order_by(TaskSchedule.next_due)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            ).mappings()
+        ]
         if not rows:
             return None  # other launchers are at them
         tasks = {
-            task.id: task
-            for task in session.scalars(
-                select(Task)
-                .where(Task.id.in_([row.task_id for row in rows]), Task.deleted_at.is_(None))
+            row["id"]: cast("Task", _TaskCopy(**row))
+            for row in session.execute(
+                select(*_OF_TASKS)
+                .where(
+                    is_one_of(session, Task.id, [row.task_id for row in rows]),
+                    Task.deleted_at.is_(None),
+                )
                 .order_by(Task.id)
                 # As for the pages of a slot: no deletion may miss the run.
                 .with_for_update(read=True, key_share=True)
-                .execution_options(populate_existing=True)
-            )
+            ).mappings()
         }
         moment = now(session)
         work = _Work(
@@ -178,7 +184,29 @@ def launch_due(
                 row.next_due = None  # deleted
             else:
                 work.add(row, task)
-        return work.write(owner, moment + ownership, tasks=len(rows))
+        written = work.write(owner, moment + ownership, tasks=len(rows))
+        save_due_times(session, rows)
+        return written
+
+
+# Rows are copied into plain objects: a session's bookkeeping for thousands of them would take
+# longer than all the rest.
+
+
+class _TaskCopy(SimpleNamespace):
+    arguments, masked = Task.arguments, Task.masked
+
+
+#: What a run is made of.
+_OF_TASKS = (
+    Task.id,
+    Task.job,
+    Task.lower_limit,
+    Task.upper_limit,
+    Task.params,
+    Task.enabled,
+    Task.created_by,
+)
 
 
 class _Work:
@@ -294,7 +322,7 @@ class _Work:
         return due + wait if due + wait > self._moment else None
 
     def write(self, owner: UUID, owner_until: datetime, *, tasks: int) -> DueLaunch:
-        """Write the launch and its rows; the schedules are written by the session."""
+        """Write the launch and its rows; the schedules are written by ``save_due_times``."""
         session = self._session
         if not self._rows:
             return DueLaunch(None, tasks, 0, 0)

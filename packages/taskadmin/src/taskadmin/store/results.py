@@ -24,7 +24,7 @@ from ..models import (
 )
 from ..texts import gettext, untranslated
 from .clock import now
-from .dialect import insert_with_conflicts, is_one_of
+from .dialect import given_rows, insert_with_conflicts, is_one_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +133,16 @@ def write_runs(session: Session, rows: Collection[Mapping[str, Any]]) -> list[Wr
     if not rows:
         return []
     table = TaskResult.__table__
-    statement = (
-        insert_with_conflicts(session, table)
-        .on_conflict_do_nothing(index_elements=[TaskResult.task_id, TaskResult.due_at])
-        .returning(table.c.id, table.c.task_id, table.c.due_at, table.c.state)
-    )
-    return [WrittenRun(*row) for row in session.execute(statement, list(rows))]
+    insert: Any = insert_with_conflicts(session, table)
+    values: list[Mapping[str, Any]] | None = list(rows)
+    if can_copy(session):
+        given = given_rows(table, list(rows))
+        insert = insert.from_select(list(given.c.keys()), select(given))
+        values = None
+    statement = insert.on_conflict_do_nothing(
+        index_elements=[TaskResult.task_id, TaskResult.due_at]
+    ).returning(table.c.id, table.c.task_id, table.c.due_at, table.c.state)
+    return [WrittenRun(*row) for row in session.execute(statement, values)]
 
 
 def new_run(

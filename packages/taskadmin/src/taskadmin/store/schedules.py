@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from ..models import MissedRuns, Overlap, TaskSchedule
 from ..schedules import InvalidSchedule, Schedule, ScheduleKind, make_schedule
 from ..texts import gettext, marked
+from .dialect import given_rows
 from .overlap import newest_open_run
 
 #: Largest value of a column of type integer.
@@ -131,6 +133,30 @@ def input_of(row: TaskSchedule | None) -> ScheduleInput:
         "overlap": Overlap(row.overlap),
     }
     return ScheduleInput(**values)
+
+
+#: What the launcher remembers of a schedule.
+_REMEMBERED = ("next_due", "last_due", "runs", "current_run_id", "waiting_run_id", "error")
+
+
+def save_due_times(session: Session, schedules: Collection[TaskSchedule]) -> None:
+    """Write what the launcher remembers of schedules that it holds locked."""
+    table: Any = TaskSchedule.__table__
+    rows = [{name: getattr(one, name) for name in ("task_id", *_REMEMBERED)} for one in schedules]
+    if session.get_bind().dialect.name == "postgresql":
+        given = given_rows(table, rows)
+        session.execute(
+            update(table)
+            .where(table.c.task_id == given.c.task_id)
+            .values({name: given.c[name] for name in _REMEMBERED})
+        )
+    else:
+        session.connection().execute(
+            update(table)
+            .where(table.c.task_id == bindparam("b_task_id"))
+            .values({name: bindparam(f"b_{name}") for name in _REMEMBERED}),
+            [{f"b_{name}": value for name, value in row.items()} for row in rows],
+        )
 
 
 def find_schedule(session: Session, task_id: int) -> TaskSchedule | None:
