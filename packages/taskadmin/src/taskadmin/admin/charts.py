@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from markupsafe import Markup
 
+from .. import i18n
 from .time_axis import ticks
 
 #: Width and height of the drawing, and how many labels fit below it.
@@ -50,9 +51,22 @@ def stacked_bars(
         title: What it shows, in words: the text alternative.
         labels: One for each place on the axis, empty where there is none; of too many
             some are left out.
-        number: Writes a number on the axis.
+        number: Writes a number on the axis, in the reader's language.
     """
+    values = tuple(Series(one.kind, one.label, tuple(one.values)) for one in series)
+    return _bars(title, tuple(labels), values, number, str(i18n.locale()))
 
+
+@lru_cache(maxsize=64)
+def _bars(
+    title: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    number: Callable[[float], str],
+    _language: str,
+) -> Markup:
+    # A dashboard is asked for every few seconds, and its bars change once a minute: drawing them
+    # takes as long as all of its queries.
     def make(fitting: int, **options: Any) -> Any:
         chart = _pygal().StackedBar(
             spacing=6,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from ..models import RunState, Task, TaskResult
 from .clock import now
+from .living import is_of_living_task
 
 #: Failed runs that are counted at most, the newest ones.
 COUNTED = 10_000
@@ -63,11 +64,10 @@ def recent_failures(
     moment = now(session)
     newest = (
         select(TaskResult.id, TaskResult.job, TaskResult.error_type, TaskResult.finished_at)
-        .join(TaskResult.task)
         .where(
             TaskResult.error_type.is_not(None),
             TaskResult.state == RunState.FAILED,
-            Task.deleted_at.is_(None),
+            is_of_living_task(),
         )
         .order_by(TaskResult.id.desc())
         .limit(most)

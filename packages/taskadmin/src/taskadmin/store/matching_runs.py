@@ -15,6 +15,7 @@ from ..errors import InvalidUsername, SearchTooLong, TooManyRuns
 from ..models import RunState, Task, TaskResult, User
 from ..texts import ngettext
 from .health import reading
+from .living import is_of_living_task
 from .run_arguments import WantedArgument
 from .usernames import normalize_host_username
 
@@ -55,8 +56,13 @@ class Matching:
         """Whether anything but the state is asked for."""
         return replace(self, states=None) != Matching()
 
+    @property
+    def needs_task(self) -> bool:
+        """Whether ``conditions`` are about the task, too, which then has to be joined."""
+        return self.author is not None or bool(self.words)
+
     def conditions(self) -> list[ColumnElement[bool]]:
-        """For a WHERE clause that joins the task."""
+        """For a WHERE clause."""
         columns = {
             TaskResult.task_id: self.task_id,
             TaskResult.launch_id: self.launch_id,
@@ -81,7 +87,7 @@ class Matching:
         found += [argument.condition() for argument in self.arguments]
         if self.nothing:
             found.append(false())
-        return [Task.deleted_at.is_(None), *self._of_state(), *found]
+        return [is_of_living_task(), *self._of_state(), *found]
 
     def _of_state(self) -> list[ColumnElement[bool]]:
         # The state stands in no index. What is implied by it does: no large table is read for
@@ -229,8 +235,7 @@ def count_matching(session: Session, which: Matching, *, most: int = MOST) -> Co
     and the failed ones.
     """
     total = None
-    some = select(TaskResult.state).join(TaskResult.task).where(*which.conditions())
-    rows = some.limit(most + 1).subquery()
+    rows = _select(TaskResult.state, which).limit(most + 1).subquery()
     try:
         with searching(session):
             counted = session.execute(
@@ -261,4 +266,9 @@ def _number(which: Matching, most: int) -> Any:
 
 
 def _ids(which: Matching) -> Select[int]:
-    return select(TaskResult.id).join(TaskResult.task).where(*which.conditions())
+    return _select(TaskResult.id, which)
+
+
+def _select(column: Any, which: Matching) -> Select[Any]:
+    query = select(column).where(*which.conditions())
+    return query.join(TaskResult.task) if which.needs_task else query
