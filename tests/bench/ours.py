@@ -20,9 +20,9 @@ from taskadmin.state import State
 from .host import VARIABLE, make_app
 from .stage import Stage, celery_worker, fresh_stage, memory_mb, running, wait_until
 
-_QUEUE = "taskadmin.runs"
+QUEUE = "taskadmin.runs"
 #: Two processes, as for everybody who is measured.
-_PROCESSES = 2
+PROCESSES = 2
 
 
 def launching(number: int) -> dict[str, float]:
@@ -42,10 +42,10 @@ def finishing(number: int, *, pool: str = "solo", **settings: int) -> dict[str, 
     with fresh_stage(migrated=True) as stage:
         launched = _launch(stage, number, configuration)
         workers = [
-            celery_worker("bench.host:celery", f"w{place}", "-Q", _QUEUE, "-P", pool, "-c", "2")
-            for place in range(_PROCESSES if pool != "prefork" else 1)
+            celery_worker("bench.host:celery", f"w{place}", "-Q", QUEUE, "-P", pool, "-c", "2")
+            for place in range(PROCESSES if pool != "prefork" else 1)
         ]
-        environment = {VARIABLE: json.dumps(_config(stage, configuration))}
+        environment = {VARIABLE: json.dumps(config(stage, configuration))}
         with running(workers, environment) as processes, stage.connected() as connection:
 
             def is_done() -> bool:
@@ -72,22 +72,22 @@ def finishing(number: int, *, pool: str = "solo", **settings: int) -> dict[str, 
 
 def scheduling(number: int) -> float:
     """Tasks per second with schedules of their own, all due: planned, queued and sent."""
-    with fresh_stage(migrated=True) as stage, _host(stage, {}) as state:
-        _add_tasks(state.session, number)
+    with fresh_stage(migrated=True) as stage, host(stage, {}) as state:
+        add_tasks(state.session, number)
         _schedule(state.session, due=number)
         begun, sent = time.monotonic(), 0
         while sent < number:
-            sent += _turn(state).sent
+            sent += turn(state).sent
         return number / (time.monotonic() - begun)
 
 
 def idle_tick(number: int, due: int = 10) -> float:
     """Milliseconds that the database works in a turn over so many schedules, few of them due."""
-    with fresh_stage(migrated=True) as stage, _host(stage, {}) as state:
+    with fresh_stage(migrated=True) as stage, host(stage, {}) as state:
         session = state.session
-        _add_tasks(session, number)
+        add_tasks(session, number)
         _schedule(session, due=0)
-        _turn(state)
+        turn(state)
         session.execute(
             text("UPDATE taskadmin_schedule SET next_due = now() WHERE task_id <= :due"),
             {"due": due},
@@ -106,8 +106,8 @@ def idle_tick(number: int, due: int = 10) -> float:
         engine = session.get_bind()
         event.listen(engine, "before_cursor_execute", begin)
         event.listen(engine, "after_cursor_execute", end)
-        turn = _turn(state)
-        assert turn.due == due, turn
+        found = turn(state)
+        assert found.due == due, found
         return spent * 1000
 
 
@@ -125,14 +125,14 @@ def _schedule(session: Session, *, due: int) -> None:
     session.commit()
 
 
-def _turn(state: State) -> Turn:
+def turn(state: State) -> Turn:
     assert state.celery is not None
     return run_turn(state.session, state.celery, state.settings)
 
 
 @contextlib.contextmanager
-def _host(stage: Stage, settings: dict[str, Any]) -> Iterator[State]:
-    app = make_app(_config(stage, settings))
+def host(stage: Stage, settings: dict[str, Any]) -> Iterator[State]:
+    app = make_app(config(stage, settings))
     try:
         with app.app_context():
             yield app.extensions["taskadmin"]
@@ -140,7 +140,7 @@ def _host(stage: Stage, settings: dict[str, Any]) -> Iterator[State]:
         dispose_engines(app)
 
 
-def _config(stage: Stage, settings: dict[str, Any]) -> dict[str, Any]:
+def config(stage: Stage, settings: dict[str, Any]) -> dict[str, Any]:
     return {
         "SECRET_KEY": "of a host that nobody asks",
         "SQLALCHEMY_DATABASE_URI": stage.database.render_as_string(hide_password=False),
@@ -151,18 +151,18 @@ def _config(stage: Stage, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _launch(stage: Stage, number: int, settings: dict[str, Any]) -> dict[str, float]:
-    with _host(stage, settings) as state:
-        _add_tasks(state.session, number)
+    with host(stage, settings) as state:
+        add_tasks(state.session, number)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         begun, sent = time.monotonic(), 0
         while sent < number:
-            sent += _turn(state).sent
+            sent += turn(state).sent
         seconds = time.monotonic() - begun
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     return {"launched runs/s": number / seconds, "growth of the launcher, MB": grown / 1024}
 
 
-def _add_tasks(session: Session, number: int) -> None:
+def add_tasks(session: Session, number: int) -> None:
     author = session.scalar(
         insert(User)
         .values(username="ana", username_key="ana", is_superuser=True)

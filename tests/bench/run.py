@@ -18,7 +18,7 @@ if __name__ == "__main__":
     sys.path[:] = [entry for entry in sys.path if Path(entry) != Path(__file__).resolve().parent]
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import limits, others, ours
+from bench import limits, million, others, ours, pages
 
 Figures = dict[str, float]
 
@@ -69,11 +69,13 @@ _DELAY, _INSERT, _BACKEND = "Celery .delay() loop", "Celery + INSERT", "Celery S
 _BATCHES, _BEAT = "celery-batches", "django-celery-beat"
 _LAUNCH, _SINGLE, _MANY = "launching", "finishing, a message each", "finishing, 500 a message"
 _SCHEDULES, _TICK = "own schedules", "a tick with 10 due"
+_TICK_TO_LAST = "tick to last row, 500 a message,"
 
 
 def _plan(*, quick: bool) -> dict[str, Callable[[], Figures]]:
     few, some, many = (2_000, 10_000, 50_000) if quick else (6_000, 20_000, 200_000)
     sizes = (1_000, 10_000) if quick else (1_000, 10_000, 100_000, 1_000_000)
+    most = 50_000 if quick else 1_000_000
     rate = "per second"
     return {
         "limit: py-amqp publish": lambda: {rate: limits.raw_publish(some)},
@@ -94,8 +96,13 @@ def _plan(*, quick: bool) -> dict[str, Callable[[], Figures]]:
         },
         _SINGLE: lambda: ours.finishing(some, runs_at_once=200),
         _MANY: lambda: ours.finishing(many, pool="threads", runs_per_message=500),
-        _SCHEDULES: lambda: {rate: ours.scheduling(some)},
+        f"{_TICK_TO_LAST} {most:,}": lambda: million.tick_to_last_row(most),
+        _SCHEDULES: lambda: {rate: ours.scheduling(10_000)},
         _TICK: lambda: {"ms of the database": ours.idle_tick(some if quick else 100_000)},
+        **{
+            f"pages, {size:,} results": lambda size=size: pages.pages(size)  # type: ignore[misc]
+            for size in ((10_000,) if quick else (10_000, 1_000_000))
+        },
     }
 
 
