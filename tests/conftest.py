@@ -87,7 +87,8 @@ def _cheap_hashes() -> Iterator[None]:
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", cheap)
-        patch.setattr(passwords, "_NOBODYS_HASH", cheap.hash("nobody's password"))
+        nobodys_hash = cheap.hash("nobody's password")
+        patch.setattr(passwords, "_nobodys_hash", lambda: nobodys_hash)
         yield
 
 

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import psycopg
+
 from .limits import TABLE
 from .stage import TESTS, Stage, fresh_stage, running, wait_until
 
@@ -54,20 +56,50 @@ def celery_finishing(number: int, *, task: str, backend: bool = False, prefetch:
         ]
         table, column = ("celery_taskmeta", "date_done") if backend else ("peer_result", "at")
         with running([command], _environment(stage, **more)):
+            return _rows_per_second(connection, number, table=table, column=column)
 
-            def count() -> int:
-                exists = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
-                if exists is None or exists[0] is None:
-                    return 0
-                row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-                return int(row[0]) if row else 0
 
-            wait_until(lambda: count() >= number, seconds=60 + number / 20, every=0.5)
-        row = connection.execute(
-            f"SELECT extract(epoch FROM max({column}) - min({column})) FROM {table}"
-        ).fetchone()
-        assert row is not None
-        return number / float(row[0])
+def dramatiq(number: int) -> dict[str, float]:
+    """Messages and runs per second of Dramatiq with two processes of its usual eight threads."""
+    with fresh_stage() as stage, stage.connected() as connection:
+        connection.execute(TABLE)
+        sent = _ask(stage, "dramatiq_app", number)
+        command = [PYTHON, "-m", "dramatiq", "bench.peers.dramatiq_app", "-p", "2"]
+        with running([command], _environment(stage)):
+            return {"sent/s": sent, "finished/s": _rows_per_second(connection, number)}
+
+
+def procrastinate(number: int) -> dict[str, float]:
+    """Jobs that Procrastinate makes and finishes per second, two processes, ten jobs in each."""
+    with fresh_stage() as stage, stage.connected() as connection:
+        connection.execute(TABLE)
+        sent = _ask(stage, "procrastinate_app", number)
+        command = [
+            *(PYTHON, "-m", "procrastinate", "--app=bench.peers.procrastinate_app.app"),
+            *("worker", "--concurrency=10"),
+        ]
+        with running([command, command], _environment(stage)):
+            return {"sent/s": sent, "finished/s": _rows_per_second(connection, number)}
+
+
+def _rows_per_second(
+    connection: psycopg.Connection, number: int, *, table: str = "peer_result", column: str = "at"
+) -> float:
+    """Wait for so many rows, and say how many there were per second from the first to the last."""
+
+    def count() -> int:
+        exists = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
+        if exists is None or exists[0] is None:
+            return 0
+        row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return int(row[0]) if row else 0
+
+    wait_until(lambda: count() >= number, seconds=60 + number / 20, every=0.5)
+    row = connection.execute(
+        f"SELECT extract(epoch FROM max({column}) - min({column})) FROM {table}"
+    ).fetchone()
+    assert row is not None
+    return number / float(row[0])
 
 
 def django_celery_beat(number: int) -> float:
@@ -78,7 +110,10 @@ def django_celery_beat(number: int) -> float:
 
 def versions() -> dict[str, str]:
     """Of what is compared."""
-    names = ("celery", "kombu", "amqp", "celery-batches", "django-celery-beat", "sqlalchemy")
+    names = (
+        *("celery", "kombu", "amqp", "celery-batches", "django-celery-beat", "sqlalchemy"),
+        *("dramatiq", "procrastinate"),
+    )
     code = (
         "import importlib.metadata as m, json; found = {}\n"
         f"for name in {names!r}:\n"

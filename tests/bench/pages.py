@@ -90,7 +90,7 @@ def _fill(session: Any, results: int) -> None:
     session.execute(
         text("UPDATE taskadmin_task SET created_by = 1 + id % :users"), {"users": _USERS}
     )
-    launches = 10 if results > _TASKS else 1
+    launches = 10
     each = results // launches
     session.execute(_ADD_LAUNCHES, {"launches": launches, "each": each})
     session.execute(_ADD_RUNS, {"each": each})

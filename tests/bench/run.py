@@ -89,6 +89,8 @@ def _plan(*, quick: bool) -> dict[str, Callable[[], Figures]]:
         _BATCHES: lambda: {
             rate: others.celery_finishing(some // 2, task="peer.batch", prefetch=200)
         },
+        "Dramatiq + INSERT": lambda: others.dramatiq(few),
+        "Procrastinate + INSERT": lambda: others.procrastinate(few // 2),
         _BEAT: lambda: {rate: others.django_celery_beat(1_000 if quick else 10_000)},
         **{
             f"{_LAUNCH} {size:,}": lambda size=size: ours.launching(size)  # type: ignore[misc]

@@ -123,9 +123,9 @@ def test_bounds_are_told_in_words(
     page = reviewer.get("/taskadmin/review/").text
 
     assert [row[2:] for row in cells(page)] == [["–", "0"], ["now", "1"], ["–", "0"]]
-    assert page.count("Not among the newest 5,000 runs.") == 1
+    assert page.count("Not among the newest 2,500 runs.") == 1
     assert unknown in page
-    assert "More than 5,000 runs failed in 24 hours: only the newest ones are counted." in page
+    assert "More than 2,500 runs failed in 24 hours: only the newest ones are counted." in page
 
 
 def test_review_goes_in_pages(reviewer: FlaskClient, make_user: MakeUser) -> None:

@@ -191,7 +191,11 @@ def test_pages_see_counted_and_recent_runs(
     finish(session, make_task, at=clock.now(session), state=RunState.FAILED, number=3)
 
     found = minute_counts.finished_runs(
-        session, moment=clock.now(session), span=span, bucket=bucket
+        session,
+        moment=clock.now(session),
+        span=span,
+        bucket=bucket,
+        recent=minute_counts.RecentCounts(),
     )
 
     total = minute_counts.total(found)
@@ -214,7 +218,11 @@ def test_the_last_day_and_hour_end_where_they_end(session: Session) -> None:
 
     for span, bucket in ((60, 1), (1440, 15), (7 * 1440, 120)):
         found = minute_counts.finished_runs(
-            session, moment=moment, span=span * MINUTE, bucket=bucket * MINUTE
+            session,
+            moment=moment,
+            span=span * MINUTE,
+            bucket=bucket * MINUTE,
+            recent=minute_counts.RecentCounts(),
         )
         assert (found.hour.succeeded, found.day.succeeded) == (1, 3)
     assert minute_counts.total(found).succeeded == 5
@@ -233,8 +241,45 @@ def test_pages_say_what_nobody_counted(session: Session, make_task: MakeTask) ->
         moment=clock.now(session),
         span=timedelta(days=1),
         bucket=timedelta(minutes=15),
+        recent=minute_counts.RecentCounts(),
     )
 
     assert minute_counts.total(found).succeeded == 1
     assert found.uncounted_from == counted_upto
     assert found.uncounted_to is not None
+
+
+@pytest.mark.parametrize(("quick", "seen"), [(60.0, 3), (0.0, 1)])
+def test_what_took_long_is_kept_for_a_while(
+    session: Session,
+    make_task: MakeTask,
+    monkeypatch: pytest.MonkeyPatch,
+    quick: float,
+    seen: int,
+) -> None:
+    """A count that was quick is made anew each time."""
+    monkeypatch.setattr(minute_counts, "_QUICK", quick)
+    monkeypatch.setattr(minute_counts, "_KEPT_TIMES", 1e6)
+    recent, begin = minute_counts.RecentCounts(), minute(session, ago=5)
+    finish(session, make_task, at=minute(session, ago=2), state=RunState.SUCCEEDED)
+    assert sum(row.succeeded for row in recent.since(session, begin)) == 1
+
+    finish(session, make_task, at=minute(session, ago=2), state=RunState.SUCCEEDED, number=2)
+
+    assert sum(row.succeeded for row in recent.since(session, begin)) == seen
+    # From a later minute on, what lies before it is in none of the counts; an earlier one is new.
+    assert recent.since(session, minute(session, ago=1)) == []
+    assert sum(row.succeeded for row in recent.since(session, begin - MINUTE)) == 3
+
+
+def test_a_count_that_was_kept_is_made_anew_in_the_end(
+    session: Session, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(minute_counts, "_QUICK", 0.0)
+    monkeypatch.setattr(minute_counts, "_KEPT_TIMES", 0)
+    recent, begin = minute_counts.RecentCounts(), minute(session, ago=5)
+    assert recent.since(session, begin) == []
+
+    finish(session, make_task, at=minute(session, ago=2), state=RunState.SUCCEEDED)
+
+    assert sum(row.succeeded for row in recent.since(session, begin)) == 1

@@ -188,7 +188,9 @@ def locale() -> Locale:
     """The reader's locale; English outside of a request."""
     if not has_request_context():
         return _ENGLISH
-    return babel_locale() or _ENGLISH
+    # A page asks some thousand times, and flask_babel asks Flask's proxies four times for each.
+    chosen: Locale | None = getattr(g.get("_flask_babel"), "babel_locale", None)
+    return chosen or babel_locale() or _ENGLISH
 
 
 def language_tag() -> str:
@@ -283,12 +285,24 @@ def duration(length: timedelta) -> str:
 
 
 def _in_unit(amount: float, unit: str) -> str:
-    return str(format_unit(amount, unit, "short", locale=locale()))
+    return _unit_of(amount, unit, locale())
 
 
 def grouped(value: float) -> str:
     """A number with the language's groups and point."""
-    return str(numbers.format_decimal(value, locale=locale(), decimal_quantization=False))
+    return _grouped(value, locale())
+
+
+# Pages over long lists write the same few numbers again and again, and Babel reads its patterns
+# anew for each. Typed, because 1 and 1.0 are written differently.
+@lru_cache(maxsize=4096, typed=True)
+def _grouped(value: float, language: Locale) -> str:
+    return str(numbers.format_decimal(value, locale=language, decimal_quantization=False))
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _unit_of(amount: float, unit: str, language: Locale) -> str:
+    return str(format_unit(amount, unit, "short", locale=language))
 
 
 def number(value: float | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
@@ -12,8 +14,15 @@ MIN_LENGTH = 10
 MAX_LENGTH = 4096
 
 _hasher = PasswordHasher()
-#: Verified for names that don't exist, so that the time doesn't tell which ones do.
-_NOBODYS_HASH = _hasher.hash("nobody's password")
+
+
+@cache
+def _nobodys_hash() -> str:
+    """Verified for names that don't exist, so that the time doesn't tell which ones do.
+
+    Not made at import: it takes as long as everything else that is imported.
+    """
+    return _hasher.hash("nobody's password")
 
 
 def check_new_password(password: str) -> None:
@@ -53,8 +62,9 @@ def hash_new_password(password: str) -> str:
 
 def verify_password(password_hash: str | None, password: str) -> bool:
     """Whether *password* is the one that was hashed; as slow for people without a hash."""
+    nobodys_hash = _nobodys_hash()  # by whoever comes first, known or not
     try:
-        matches = _hasher.verify(password_hash or _NOBODYS_HASH, password)
+        matches = _hasher.verify(password_hash or nobodys_hash, password)
     except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
     return matches and password_hash is not None

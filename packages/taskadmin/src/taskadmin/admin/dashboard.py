@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask import request
 from flask.typing import ResponseReturnValue
@@ -55,6 +56,11 @@ RANGES = {
 class DashboardView(ProtectedView):
     """The first page."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """As Flask-Admin wants it."""
+        super().__init__(*arguments, **options)
+        self._recent = minute_counts.RecentCounts()
+
     @expose("/")
     def index_view(self) -> ResponseReturnValue:
         """Numbers, the chart of a range (``range``; ``table`` shows its numbers), and lists."""
@@ -71,7 +77,7 @@ class DashboardView(ProtectedView):
             session, since=moment - timedelta(seconds=settings.lease_seconds)
         )
         finished = minute_counts.finished_runs(
-            session, moment=moment, span=span.span, bucket=span.bucket
+            session, moment=moment, span=span.span, bucket=span.bucket, recent=self._recent
         )
         return self.render(
             "taskadmin/dashboard.html",

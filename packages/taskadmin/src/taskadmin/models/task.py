@@ -46,6 +46,14 @@ class Task(Base):
             postgresql_where=_DELETED,
             sqlite_where=_DELETED,
         ),
+        # As ``enabled.is_(False)`` is spelled, or nobody uses it.
+        Index(
+            "taskadmin_task_paused_idx",
+            "id",
+            postgresql_where=text("enabled IS false"),
+            sqlite_where=text("enabled IS 0"),
+        ),
+        Index("taskadmin_task_job_idx", "job", "id"),
         {"sqlite_autoincrement": True},
     )
 

@@ -167,11 +167,14 @@ class Publisher:
         """Send runs that may share a message, and note which of them a queue has."""
         # By their limits, too, which a message has for each of its runs' functions (``limits``).
         by_kind: dict[tuple[str, float, float | None], list[int]] = {}
+        by_job: dict[tuple[str, str], list[int]] = {}
         for place, run in enumerate(runs):
-            job = all_jobs().get(run.job)
-            if job is not None and not job.record_start and run.queue not in self.refused:
-                kind = run.queue, job.time_limit, job.soft_time_limit
-                by_kind.setdefault(kind, []).append(place)
+            by_job.setdefault((run.job, run.queue), []).append(place)
+        for (name, queue), places in by_job.items():
+            job = all_jobs().get(name)
+            if job is not None and not job.record_start and queue not in self.refused:
+                kind = queue, job.time_limit, job.soft_time_limit
+                by_kind.setdefault(kind, []).extend(places)
         most = self._runs_per_message
         for kind, places in by_kind.items():
             for first in range(0, len(places), most):

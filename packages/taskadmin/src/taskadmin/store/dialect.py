@@ -36,7 +36,19 @@ def is_one_of(session: Session, column: Any, ids: Collection[int]) -> ColumnElem
     if session.get_bind().dialect.name != "postgresql":
         found: ColumnElement[bool] = column.in_(ids)
         return found
-    return column == any_(literal(list(ids), postgresql.ARRAY(BigInteger)))  # type: ignore[no-any-return]
+    # As its text, which costs the driver a tenth of a list.
+    given = literal(f"{{{','.join(map(str, ids))}}}", Text)
+    return column == any_(cast(given, postgresql.ARRAY(BigInteger)))  # type: ignore[no-any-return]
+
+
+def list_of(session: Session, column: ColumnElement[int]) -> ColumnElement[str]:
+    """An aggregate: all values of *column* as one JSON text, in no order.
+
+    Thousands of rows take the drivers many times as long as one text.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return func.json_group_array(column)
+    return cast(func.json_agg(column), Text)
 
 
 def given_rows(table: Any, rows: Sequence[Mapping[str, Any]]) -> FromClause:

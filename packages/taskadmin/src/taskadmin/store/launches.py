@@ -7,13 +7,14 @@ launcher that lost its launch changes 0 rows and stops (``LaunchLost``).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Row, and_, func, literal_column, or_, select, update
+from sqlalchemy import CursorResult, and_, func, literal_column, or_, select, update
 from sqlalchemy.orm import Session
 
 from ..jobs import Job
@@ -29,7 +30,7 @@ from ..models import (
     TaskSchedule,
 )
 from .clock import database_now, now, slot_of
-from .dialect import insert_with_conflicts
+from .dialect import insert_with_conflicts, list_of
 from .pause_reasons import reasons_of_pauses
 from .results import UnsentRun, can_copy, copy_runs, insert_runs
 from .transaction import ledger_transaction
@@ -168,7 +169,7 @@ def queue_page(
     """
     with ledger_transaction(session):
         launch = _locked(session, launch_id, owner)
-        tasks = session.execute(
+        page = (
             select(Task.id, Task.job, Task.enabled)
             .where(
                 Task.id > launch.after_task_id,
@@ -181,11 +182,20 @@ def queue_page(
             # A task that is deleted meanwhile would break the whole page's foreign key, or keep
             # a run that its deletion didn't see.
             .with_for_update(read=True, key_share=True)
-        ).all()
+            .subquery()
+        )
+        tasks = [
+            (job, enabled, json.loads(ids))
+            for job, enabled, ids in session.execute(
+                select(page.c.job, page.c.enabled, list_of(session, page.c.id)).group_by(
+                    page.c.job, page.c.enabled
+                )
+            )
+        ]
         if not tasks:
             return Page(0, more=False)
         assert launch.slot is not None  # only slots have tasks to page through
-        last = tasks[-1].id
+        last = max(max(ids) for *_, ids in tasks)
         written = _insert(session, tasks, launch_id=launch.id, due_at=launch.slot, jobs=jobs)
         more = last < launch.upto_task_id
         _update(
@@ -204,20 +214,25 @@ def queue_page(
 
 def _insert(
     session: Session,
-    tasks: Sequence[Row[int, str, bool]],
+    tasks: Sequence[tuple[str, bool, list[int]]],
     *,
     launch_id: int,
     due_at: datetime,
     jobs: Mapping[str, Job],
 ) -> Counts:
-    """Write the runs of a page: by the server where nothing is to be checked, the others here."""
+    """Write the runs of a page: by the server where nothing is to be checked, the others here.
+
+    Args:
+        tasks: Job, whether they are enabled, and the ids of tasks that have both in common.
+    """
     drawing = jobs.get(GENERATE_RANDOM_NUMBER)
-    plain: list[int] = []
     queued = 0
-    if drawing is not None and can_copy(session):
-        plain = [id_ for id_, job, enabled in tasks if enabled and job == drawing.name]
-        queued = copy_runs(session, plain, launch_id=launch_id, due_at=due_at, job=drawing)
-    others = {task.id for task in tasks}.difference(plain)
+    others: list[int] = []
+    for job, enabled, ids in tasks:
+        if drawing is not None and job == drawing.name and enabled and can_copy(session):
+            queued += copy_runs(session, ids, launch_id=launch_id, due_at=due_at, job=drawing)
+        else:
+            others += ids
     if not others:
         return Counts(queued, 0)
     found = session.scalars(
@@ -240,7 +255,7 @@ def _insert(
 def unsent_runs(session: Session, launch_id: int, *, limit: int) -> Sequence[UnsentRun]:
     """Queued runs behind the launch's cursor, in order of their ids."""
     cursor = select(Launch.published_id).where(Launch.id == launch_id).scalar_subquery()
-    rows = session.execute(
+    some = (
         select(TaskResult.id, TaskResult.due_at, TaskResult.job, TaskResult.queue)
         .where(
             TaskResult.launch_id == launch_id,
@@ -251,9 +266,12 @@ def unsent_runs(session: Session, launch_id: int, *, limit: int) -> Sequence[Uns
         )
         .order_by(TaskResult.id)
         .limit(limit)
-    ).all()
+        .subquery()
+    )
+    common = some.c.due_at, some.c.job, some.c.queue
+    rows = session.execute(select(*common, list_of(session, some.c.id)).group_by(*common)).all()
     session.rollback()
-    return [UnsentRun(*row) for row in rows]
+    return sorted(UnsentRun(id_, *row[:3]) for row in rows for id_ in json.loads(row[3]))
 
 
 def mark_sent(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select
+from sqlalchemy import CTE, ColumnElement, and_, false, func, not_, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from ..errors import InvalidUsername, TooManyTasks
@@ -21,7 +21,7 @@ from .usernames import normalize_host_username
 #: Most tasks that "all that match" may mean, and that are counted for a tab.
 MOST = 10_000
 #: Failed runs among which tasks are found that are failing, the newest ones.
-FAILURES = 2_000
+FAILURES = 1_000
 #: Own schedules whose due time is over for longer are late: nothing launches them.
 LATE_AFTER = timedelta(seconds=60)
 
@@ -67,6 +67,18 @@ class TaskArgument:
         if limit is None or wanted is None:
             return and_(*given)
         return or_(limit == wanted, and_(*given))
+
+
+
+def _used_jobs() -> CTE:
+    """The names of all tasks' jobs: one after the other from the index, however many tasks."""
+    used = select(func.min(Task.job).label("job")).cte("used_jobs", recursive=True)
+    following = select(func.min(Task.job)).where(Task.job > used.c.job).scalar_subquery()
+    return used.union_all(select(following).where(used.c.job.is_not(None)))
+
+
+#: One for all conditions of a statement.
+_USED_JOBS = _used_jobs()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +133,8 @@ class MatchingTasks:
                 )
                 return and_(Task.enabled.is_(True), Task.id.in_(late))
             case TaskState.ORPHANED:
-                return Task.job.not_in(sorted(self.known_jobs))
+                jobs = select(_USED_JOBS.c.job).where(_USED_JOBS.c.job.not_in(self.known_jobs))
+                return Task.job.in_(jobs)
 
 
 def _failing() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -26,6 +27,8 @@ AGAIN = timedelta(minutes=3)
 AT_ONCE = timedelta(days=1)
 #: How much the pages count themselves at most, where no launcher did.
 LIVE = timedelta(hours=2)
+#: Seconds: what took longer is kept for so many times as long.
+_QUICK, _KEPT_TIMES = 0.1, 20
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _COUNTED = (RunState.SUCCEEDED, RunState.FAILED, RunState.SKIPPED, RunState.CANCELLED)
 
@@ -158,22 +161,50 @@ class Finished(NamedTuple):
     uncounted_to: datetime | None
 
 
+class RecentCounts:
+    """Runs of the minutes that the launcher has not counted yet, by minute.
+
+    While a million runs finish, counting them costs as much as executing some thousands. What
+    took long is therefore kept, for some times as long, for everybody who asks this process.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is counted yet."""
+        self._kept: tuple[float, datetime, list[Count]] | None = None
+
+    def since(self, session: Session, begin: datetime) -> list[Count]:
+        """The runs that finished since a minute's begin, as they are or were a moment ago."""
+        if self._kept is not None:
+            until, first, rows = self._kept
+            if time.monotonic() < until and first <= begin:
+                return [row for row in rows if row.minute >= begin]
+        begun = time.monotonic()
+        rows = _by_minute(session, begin, None)
+        spent = time.monotonic() - begun
+        kept = spent > _QUICK
+        self._kept = (begun + _KEPT_TIMES * spent, begin, rows) if kept else None
+        return rows
+
+
 def finished_runs(
-    session: Session, *, moment: datetime, span: timedelta, bucket: timedelta
+    session: Session, *, moment: datetime, span: timedelta, bucket: timedelta, recent: RecentCounts
 ) -> Finished:
     """How many runs finished, up to and with the bucket that *moment* lies in; three queries.
 
     Args:
         moment: The database's time.
         bucket: A whole number of minutes; for more than a day, of hours.
+        recent: Of this process.
     """
     last = _floor(moment, bucket)
     first = last - span + bucket
     day_ago, hour_ago = _floor(moment - _DAY), _floor(moment - _HOUR)
     counted = _counted_upto(session)
     live_from = _floor(moment) - LIVE if counted is None else max(counted, _floor(moment) - LIVE)
-    recent = _by_minute(session, live_from, None)
-    rows = [*_stored(session, min(first, day_ago), day_ago, live_from), *recent]
+    rows = [
+        *_stored(session, min(first, day_ago), day_ago, live_from),
+        *recent.since(session, live_from),
+    ]
     sums: dict[datetime, list[int]] = {}
     for row in rows:
         numbers = sums.setdefault(_floor(row.minute, bucket), [0, 0, 0, 0])
