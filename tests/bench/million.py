@@ -24,13 +24,13 @@ _TIMES = (
 
 
 def tick_to_last_row(number: int) -> dict[str, float]:
-    """Launch so many tasks, 500 runs a message, for two worker processes that wait for them."""
-    configuration = {"TASKADMIN_RUNS_PER_MESSAGE": 500}
+    """Launch so many tasks, 1,000 runs a message, for two worker processes that wait for them."""
+    configuration = {"TASKADMIN_RUNS_PER_MESSAGE": 1_000}
     with fresh_stage(migrated=True) as stage, host(stage, configuration) as state:
         add_tasks(state.session, number)
         environment = {VARIABLE: json.dumps(config(stage, configuration))}
         workers = [
-            celery_worker("bench.host:celery", f"w{place}", "-Q", QUEUE, "-P", "threads", "-c", "2")
+            celery_worker("bench.host:celery", f"w{place}", "-Q", QUEUE, "-P", "solo")
             for place in range(PROCESSES)
         ]
         with stage.connected() as connection, running(workers, environment) as processes:

@@ -12,13 +12,14 @@ import platform
 import statistics
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[:] = [entry for entry in sys.path if Path(entry) != Path(__file__).resolve().parent]
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import limits, million, others, ours, pages
+from bench import imports, limits, million, others, ours, pages
 
 Figures = dict[str, float]
 
@@ -46,8 +47,9 @@ def main() -> int:
     conditions = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "versions": others.versions(),
+        "taskadmin_with": {name: version(name) for name in ("celery", "kombu", "SQLAlchemy")},
     }
-    print(f"\n{conditions['machine']}; {conditions['versions']}")
+    print("\n" + "\n".join(f"{name}: {value}" for name, value in conditions.items()))
     if arguments.json is not None:
         arguments.json.write_text(
             json.dumps({**conditions, "figures": figures, "ratios": ratios}, indent=2)
@@ -67,9 +69,9 @@ def _arguments() -> argparse.Namespace:
 #: What ratios are made of.
 _DELAY, _INSERT, _BACKEND = "Celery .delay() loop", "Celery + INSERT", "Celery SQL backend"
 _BATCHES, _BEAT = "celery-batches", "django-celery-beat"
-_LAUNCH, _SINGLE, _MANY = "launching", "finishing, a message each", "finishing, 500 a message"
+_LAUNCH, _SINGLE, _MANY = "launching", "finishing, a message each", "finishing, 1,000 a message"
 _SCHEDULES, _TICK = "own schedules", "a tick with 10 due"
-_TICK_TO_LAST = "tick to last row, 500 a message,"
+_TICK_TO_LAST = "tick to last row, 1,000 a message,"
 
 
 def _plan(*, quick: bool) -> dict[str, Callable[[], Figures]]:
@@ -96,8 +98,9 @@ def _plan(*, quick: bool) -> dict[str, Callable[[], Figures]]:
             f"{_LAUNCH} {size:,}": lambda size=size: ours.launching(size)  # type: ignore[misc]
             for size in sizes
         },
-        _SINGLE: lambda: ours.finishing(some, runs_at_once=200),
-        _MANY: lambda: ours.finishing(many, pool="threads", runs_per_message=500),
+        "finishing, usual settings": lambda: ours.finishing(few // 2, pool="prefork"),
+        _SINGLE: lambda: ours.finishing(some, runs_at_once=500),
+        _MANY: lambda: ours.finishing(many, runs_per_message=1_000),
         f"{_TICK_TO_LAST} {most:,}": lambda: million.tick_to_last_row(most),
         _SCHEDULES: lambda: {rate: ours.scheduling(10_000)},
         _TICK: lambda: {"ms of the database": ours.idle_tick(some if quick else 100_000)},
@@ -105,6 +108,7 @@ def _plan(*, quick: bool) -> dict[str, Callable[[], Figures]]:
             f"pages, {size:,} results": lambda size=size: pages.pages(size)  # type: ignore[misc]
             for size in ((10_000,) if quick else (10_000, 1_000_000))
         },
+        "import": imports.imports,
     }
 
 
@@ -119,12 +123,16 @@ def _ratios(figures: Figures) -> Figures:
         "finishing : Celery + INSERT": (f"{_SINGLE}: finished runs/s", f"{_INSERT}: {rate}"),
         "finishing : Celery SQL backend": (f"{_SINGLE}: finished runs/s", f"{_BACKEND}: {rate}"),
         "finishing : celery-batches": (f"{_SINGLE}: finished runs/s", f"{_BATCHES}: {rate}"),
-        "finishing, 500 a message : Celery + INSERT": (
+        "finishing, 1,000 a message : Celery + INSERT": (
             f"{_MANY}: finished runs/s",
             f"{_INSERT}: {rate}",
         ),
         "own schedules : django-celery-beat": (f"{_SCHEDULES}: {rate}", f"{_BEAT}: {rate}"),
     }
+    for key in figures:
+        page = key.removeprefix("pages, 1,000,000 results: ")
+        if page != key:
+            pairs[f"{page}, 1,000,000 : 10,000 results"] = key, f"pages, 10,000 results: {page}"
     return {
         name: figures[ours_] / figures[theirs]
         for name, (ours_, theirs) in pairs.items()

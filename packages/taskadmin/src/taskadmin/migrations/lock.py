@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from filelock import FileLock, Timeout
 from sqlalchemy import Engine, text
 
 from ..errors import MigrationError
@@ -41,6 +40,8 @@ def migration_lock(engine: Engine) -> Iterator[None]:
     if engine.dialect.name != "sqlite" or not path or path == ":memory:":
         yield
         return
+    from filelock import FileLock, Timeout  # only SQLite needs it
+
     try:
         with FileLock(f"{path}.migration.lock", timeout=_WAIT_SECONDS):
             yield

@@ -69,7 +69,6 @@ class TaskArgument:
         return or_(limit == wanted, and_(*given))
 
 
-
 def _used_jobs() -> CTE:
     """The names of all tasks' jobs: one after the other from the index, however many tasks."""
     used = select(func.min(Task.job).label("job")).cte("used_jobs", recursive=True)

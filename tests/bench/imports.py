@@ -1,0 +1,53 @@
+"""What taskadmin adds to the start of a ``flask`` command or a worker, in processes of their own."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+
+#: What an application with Celery and Flask-SQLAlchemy on PostgreSQL has imported anyway.
+_USUAL = (
+    "celery.app.amqp, celery.bin.celery, flask_login, flask_sqlalchemy, psycopg,"
+    " sqlalchemy.dialects.postgresql.psycopg, sqlalchemy.orm"
+)
+_CODE = f"""
+import sys, time, {_USUAL}
+begun = time.perf_counter()
+import taskadmin
+print(time.perf_counter() - begun)
+"""
+#: Once more, with all modules of others that taskadmin imports already there.
+_OWN_CODE = f"""
+import subprocess, sys, time, {_USUAL}
+names = subprocess.run(
+    [sys.executable, "-c", "import sys, taskadmin; print(*sys.modules)"],
+    capture_output=True, text=True, check=True,
+).stdout.split()
+for name in names:
+    if name.partition(".")[0] not in ("taskadmin", "__main__"):
+        __import__(name)
+begun = time.perf_counter()
+import taskadmin
+print(time.perf_counter() - begun)
+"""
+
+
+def imports(times: int = 9) -> dict[str, float]:
+    """Median milliseconds."""
+    return {
+        "with what only it needs, ms": _median(_CODE, times),
+        "its own modules, ms": _median(_OWN_CODE, times),
+    }
+
+
+def _median(code: str, times: int) -> float:
+    found = [
+        float(
+            subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for _ in range(times)
+    ]
+    return statistics.median(found) * 1000
