@@ -79,30 +79,42 @@ def _plan(*, quick: bool) -> dict[str, Callable[[], Figures]]:
     sizes = (1_000, 10_000) if quick else (1_000, 10_000, 100_000, 1_000_000)
     most = 50_000 if quick else 1_000_000
     rate = "per second"
+    dues = (1_000, 10_000) if quick else (1_000, 10_000, 100_000)
+    # What is compared comes one after the other: machines are faster and slower by the hour.
     return {
         "limit: py-amqp publish": lambda: {rate: limits.raw_publish(some)},
         "limit: single-row commits": lambda: {rate: limits.single_commits(few)},
         "limit: bulk insert": lambda: {rate: limits.bulk_insert(many)},
         _DELAY: lambda: {rate: others.delay_loop(few)},
+        **{
+            f"{_LAUNCH} {size:,}": lambda size=size: ours.launching(size)  # type: ignore[misc]
+            for size in sizes
+        },
         _INSERT: lambda: {rate: others.celery_finishing(few, task="peer.insert")},
         _BACKEND: lambda: {
             rate: others.celery_finishing(few // 2, task="peer.nothing", backend=True)
         },
+        _SINGLE: lambda: ours.finishing(some, runs_at_once=500),
         _BATCHES: lambda: {
             rate: others.celery_finishing(some // 2, task="peer.batch", prefetch=200)
         },
         "Dramatiq + INSERT": lambda: others.dramatiq(few),
         "Procrastinate + INSERT": lambda: others.procrastinate(few // 2),
-        _BEAT: lambda: {rate: others.django_celery_beat(1_000 if quick else 10_000)},
-        **{
-            f"{_LAUNCH} {size:,}": lambda size=size: ours.launching(size)  # type: ignore[misc]
-            for size in sizes
-        },
         "finishing, usual settings": lambda: ours.finishing(few // 2, pool="prefork"),
-        _SINGLE: lambda: ours.finishing(some, runs_at_once=500),
         _MANY: lambda: ours.finishing(many, runs_per_message=1_000),
         f"{_TICK_TO_LAST} {most:,}": lambda: million.tick_to_last_row(most),
-        _SCHEDULES: lambda: {rate: ours.scheduling(10_000)},
+        **{
+            f"{_BEAT} {size:,}": lambda size=size: {  # type: ignore[misc]
+                rate: others.django_celery_beat(size)
+            }
+            for size in ((1_000,) if quick else (1_000, 10_000))
+        },
+        **{
+            f"{_SCHEDULES} {size:,}": lambda size=size: {  # type: ignore[misc]
+                rate: ours.scheduling(size)
+            }
+            for size in dues
+        },
         _TICK: lambda: {"ms of the database": ours.idle_tick(some if quick else 100_000)},
         **{
             f"pages, {size:,} results": lambda size=size: pages.pages(size)  # type: ignore[misc]
@@ -127,7 +139,13 @@ def _ratios(figures: Figures) -> Figures:
             f"{_MANY}: finished runs/s",
             f"{_INSERT}: {rate}",
         ),
-        "own schedules : django-celery-beat": (f"{_SCHEDULES}: {rate}", f"{_BEAT}: {rate}"),
+        **{
+            f"own schedules : django-celery-beat, {size}": (
+                f"{_SCHEDULES} {size}: {rate}",
+                f"{_BEAT} {size}: {rate}",
+            )
+            for size in ("1,000", "10,000")
+        },
     }
     for key in figures:
         page = key.removeprefix("pages, 1,000,000 results: ")
