@@ -14,6 +14,7 @@ from ..store.as_code import Lines
 LARGEST = 10_000_000
 #: Deepest nesting. libyaml's composer calls itself and ends the process on some 100,000 levels.
 DEEPEST = 50
+_TOO_DEEP = f"nested more than {DEEPEST} times"
 
 try:
     from yaml import CSafeDumper as _SafeDumper
@@ -130,7 +131,7 @@ def _check_events(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
-                raise _refused(f"nested more than {DEEPEST} times", event.start_mark)
+                raise _refused(_TOO_DEEP, event.start_mark)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -145,4 +146,7 @@ def _told(error: yaml.YAMLError) -> str:
         return f"{' '.join(str(error).split())}."
     parts = [getattr(error, name, None) for name in ("context", "problem")]
     what = ", ".join(part for part in parts if part)
+    if "maximum nesting depth" in what:
+        # PyYAML 6.0.4's libyaml looks ahead, and refuses 1,000 levels before the first event.
+        what = _TOO_DEEP
     return f"line {mark.line + 1}, column {mark.column + 1}: {what}."
