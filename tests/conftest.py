@@ -86,7 +86,7 @@ def _cheap_hashes() -> Iterator[None]:
     """A password that nobody guesses at takes a quarter of a second of a processor's time."""
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "_hasher", cheap)
+        patch.setattr(passwords, "_hasher", lambda: cheap)
         nobodys_hash = cheap.hash("nobody's password")
         patch.setattr(passwords, "_nobodys_hash", lambda: nobodys_hash)
         yield

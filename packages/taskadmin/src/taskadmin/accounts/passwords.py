@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from functools import cache
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from typing import TYPE_CHECKING
 
 from ..texts import gettext
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 MIN_LENGTH = 10
 #: Nothing is cut off; this only keeps a request from hashing megabytes.
 MAX_LENGTH = 4096
 
-_hasher = PasswordHasher()
+
+@cache
+def _hasher() -> PasswordHasher:
+    """Loaded with its C library when somebody logs in: workers know no passwords."""
+    from argon2 import PasswordHasher
+
+    return PasswordHasher()
 
 
 @cache
@@ -22,7 +29,7 @@ def _nobodys_hash() -> str:
 
     Not made at import: it takes as long as everything else that is imported.
     """
-    return _hasher.hash("nobody's password")
+    return _hasher().hash("nobody's password")
 
 
 def check_new_password(password: str) -> None:
@@ -47,7 +54,7 @@ def check_new_password(password: str) -> None:
 
 def hash_password(password: str) -> str:
     """The hash to store, with its parameters and salt."""
-    return _hasher.hash(password)
+    return _hasher().hash(password)
 
 
 def hash_new_password(password: str) -> str:
@@ -62,9 +69,11 @@ def hash_new_password(password: str) -> str:
 
 def verify_password(password_hash: str | None, password: str) -> bool:
     """Whether *password* is the one that was hashed; as slow for people without a hash."""
+    from argon2.exceptions import InvalidHashError, VerificationError  # see _hasher
+
     nobodys_hash = _nobodys_hash()  # by whoever comes first, known or not
     try:
-        matches = _hasher.verify(password_hash or nobodys_hash, password)
+        matches = _hasher().verify(password_hash or nobodys_hash, password)
     except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
     return matches and password_hash is not None
@@ -72,4 +81,4 @@ def verify_password(password_hash: str | None, password: str) -> bool:
 
 def needs_rehash(password_hash: str) -> bool:
     """Whether the hash was made with older parameters than today's."""
-    return _hasher.check_needs_rehash(password_hash)
+    return _hasher().check_needs_rehash(password_hash)

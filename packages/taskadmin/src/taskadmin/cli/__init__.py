@@ -12,9 +12,8 @@ import click
 from flask import current_app
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from .. import health, migrations
+from .. import health, migrations, queue
 from ..accounts.passwords import check_new_password, hash_password
-from ..queue import measure_round_trip
 from ..state import get_state
 from ..store import users
 from .audit import audit_cli
@@ -109,7 +108,7 @@ def ping(timeout: float) -> None:
     celery = get_state().celery
     if celery is None:
         raise click.ClickException("This application has no task queue: add TaskQueue.")
-    answer = measure_round_trip(celery, timeout_seconds=timeout)
+    answer = queue.measure_round_trip(celery, timeout_seconds=timeout)
     milliseconds = answer.elapsed.total_seconds() * 1000
     click.echo(f"{answer.worker} answered after {milliseconds:.0f} ms")
 

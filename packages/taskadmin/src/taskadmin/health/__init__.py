@@ -1,7 +1,29 @@
 """Whether everything works: ``/healthz``, ``/readyz`` and ``flask taskadmin doctor``."""
 
-from .doctor import Finding, Status, examine
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .endpoints import blueprint
-from .report import as_json, as_text
+
+if TYPE_CHECKING:
+    from .doctor import Finding, Status, examine
+    from .report import as_json, as_text
+else:
+    # The doctor is there for its own command: no worker and no other command loads its checks.
+    _MODULES = {
+        "Finding": "finding",
+        "Status": "finding",
+        "as_json": "report",
+        "as_text": "report",
+        "examine": "doctor",
+    }
+
+    def __getattr__(name):
+        if name in _MODULES:
+            return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = ["Finding", "Status", "as_json", "as_text", "blueprint", "examine"]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import docstring_parser
-
 
 def read_docstring(source: Any) -> tuple[str, dict[str, str]]:
     """The text without its sections, and what it says about each parameter."""
     text = inspect.getdoc(source) or ""
+    # Most docstrings are one sentence: the parser isn't loaded for them.
+    if "\n" not in text and not text.startswith((":", "@")):
+        return text, {}
+    import docstring_parser
+
     try:
         parsed = docstring_parser.parse(text)
     except docstring_parser.ParseError:

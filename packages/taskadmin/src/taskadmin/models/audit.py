@@ -1,7 +1,5 @@
 """The audit trail: who did what to which task or user."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

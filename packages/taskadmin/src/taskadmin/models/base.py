@@ -1,6 +1,8 @@
-"""The declarative base and the column types that every model shares."""
+"""The declarative base and the column types that every model shares.
 
-from __future__ import annotations
+Modules of models do without ``from __future__ import annotations``: SQLAlchemy would read each
+column's type from its text, an eighth of what importing the models takes.
+"""
 
 from datetime import UTC, datetime
 from typing import Any

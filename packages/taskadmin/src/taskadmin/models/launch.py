@@ -1,7 +1,5 @@
 """Launches: one fan-out each, a slot's or a person's."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID

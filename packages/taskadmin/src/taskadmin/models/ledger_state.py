@@ -1,7 +1,5 @@
 """What the launchers remember together: one row."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import BigInteger, CheckConstraint, Double

@@ -1,7 +1,5 @@
 """How many runs finished in a minute, kept for the pages: results are too many to count there."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy.orm import Mapped, mapped_column

@@ -1,7 +1,5 @@
 """Pauses: why a task doesn't run, who wanted it so, and until when."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, String, text

@@ -1,7 +1,5 @@
 """Processes that execute, launch or tick: who is alive, by the database's clock."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Runs: one execution of one task for one launch each."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any

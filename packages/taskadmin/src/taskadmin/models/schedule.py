@@ -1,7 +1,5 @@
 """When a task is due, for tasks that don't simply go with the common slot."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """Tasks: a job, its arguments and its author."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

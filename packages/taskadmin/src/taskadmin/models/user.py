@@ -1,7 +1,5 @@
 """People."""
 
-from __future__ import annotations
-
 import secrets
 from datetime import datetime
 

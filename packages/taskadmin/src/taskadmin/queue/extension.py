@@ -15,7 +15,6 @@ from .control import terminate_runs
 from .inspection import queue_states
 from .launcher import publish_launch
 from .names import DEAD_QUEUE, consumed_queues
-from .round_trip import echo
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -81,6 +80,8 @@ class TaskQueue:
             )
 
         def ping() -> Echo:
+            from .round_trip import echo  # Celery's reply queues: for the page of workers only
+
             current = get_state(app)
             assert current.celery is not None
             return echo(current.celery, timeout_seconds=_PING_SECONDS)

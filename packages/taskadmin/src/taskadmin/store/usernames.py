@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import NamedTuple
-
-from precis_i18n import get_profile
+from functools import cache
+from typing import Any, NamedTuple
 
 from ..errors import InvalidUsername
 from ..models.user import USERNAME_MAX_LENGTH
 from ..texts import gettext
-
-# RFC 8265: letters and digits of any script and visible ASCII; no spaces, control characters,
-# invisible characters or mixed writing directions. "CasePreserved" because case is folded for
-# the key only: people see their name as they wrote it.
-_PROFILE = get_profile("UsernameCasePreserved")
 
 
 class Username(NamedTuple):
@@ -22,6 +16,19 @@ class Username(NamedTuple):
 
     shown: str
     key: str
+
+
+@cache
+def _profile() -> Any:
+    """The rules of RFC 8265, when a username is typed: workers never read one.
+
+    Letters and digits of any script and visible ASCII; no spaces, control characters,
+    invisible characters or mixed writing directions. "CasePreserved" because case is folded
+    for the key only: people see their name as they wrote it.
+    """
+    from precis_i18n import get_profile
+
+    return get_profile("UsernameCasePreserved")
 
 
 def normalize_username(raw: str) -> Username:
@@ -40,7 +47,7 @@ def normalize_username(raw: str) -> Username:
     if unicodedata.category(shown[0])[0] == "M":
         raise InvalidUsername(gettext("A username begins with a letter, a digit or punctuation."))
     try:
-        _PROFILE.enforce(shown)
+        _profile().enforce(shown)
     except UnicodeEncodeError as error:
         raise InvalidUsername(
             gettext("A username consists of letters, digits and punctuation, without spaces.")
