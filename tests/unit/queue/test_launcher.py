@@ -87,13 +87,14 @@ def failing_after(
     left = runs
     original = Publisher.send
 
-    def send(self: Publisher, batch: Any) -> None:
+    def send(self: Publisher, batch: Any, *, meanwhile: Callable[[], None] = lambda: None) -> None:
         nonlocal left
         for run in batch:
             if not left:
                 raise error
             left -= 1
             original(self, [run])
+        meanwhile()
         self.handled = len(batch)
 
     with monkeypatch.context() as patch:
@@ -181,6 +182,40 @@ def test_a_launch_whose_launcher_was_killed_is_finished_by_a_later_turn(
 
     assert session.scalar(select(func.count()).select_from(TaskResult)) == 5
     assert set(first) | set(sent(celery)) == set(run_ids(session))
+    assert launch_states(session) == [LaunchState.PUBLISHED]
+
+
+def test_a_launcher_that_dies_while_it_writes_a_page_has_its_last_batch_sent_again(
+    session: Session,
+    celery: Celery,
+    make_task: Callable[..., Task],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A page is written while the broker is at the one before, which isn't noted as sent yet."""
+    for _ in range(5):
+        make_task()
+    original = launches.queue_page
+    pages = 0
+
+    def queue_page(*arguments: Any, **options: Any) -> launches.Page:
+        nonlocal pages
+        pages += 1
+        if pages == 2:
+            raise Killed
+        return original(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launches, "queue_page", queue_page)
+        with pytest.raises(Killed):
+            run_turn(session, celery, DAY)
+    first = sent(celery)
+    assert len(first) == 2, "the first page went out"
+
+    expire_ownership(session)
+    run_turn(session, celery, DAY)
+
+    assert sent(celery) == run_ids(session), "and goes out again, with the others"
+    assert session.scalar(select(func.count()).select_from(TaskResult)) == 5
     assert launch_states(session) == [LaunchState.PUBLISHED]
 
 

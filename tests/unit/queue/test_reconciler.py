@@ -358,7 +358,7 @@ def test_without_a_broker_the_rest_of_the_turn_is_done(
     )
     session.commit()
 
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise BrokerUnavailable
 
     monkeypatch.setattr(Publisher, "send", fail)

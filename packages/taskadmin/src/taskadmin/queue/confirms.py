@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice, takewhile
 from struct import Struct
 from typing import Any
@@ -12,8 +12,11 @@ from .prepared import Prepared
 #: Messages of one write, and messages under way at once.
 _WRITTEN, _UNDER_WAY = 100, 1_000
 # AMQP 0-9-1, 2.3.5 and 4.2.6.
-_FRAME, _HEADER, _END = Struct(">BHI"), Struct(">HHQ"), b"\xce"
+_FRAME, _END = Struct(">BHI"), b"\xce"
 _BASIC = 60
+#: The frame's own header, class, weight and size of the body; properties follow.
+_CONTENT = Struct(">BHIHHQ")
+_CONTENT_SIZE = _CONTENT.size - _FRAME.size
 #: Class, method, and a number that is reserved.
 _PUBLISH = Struct(">HHH").pack(_BASIC, 40, 0)
 #: The first of two bits; the other one is "immediate".
@@ -31,18 +34,26 @@ class ConfirmedChannel:
         self._waiting: dict[int, int] = {}
         self._refused: set[int] = set()
         self._places: dict[str, int] = {}
+        #: ``basic.publish`` as it goes over the wire, by exchange and routing key.
+        self._methods: dict[tuple[str, str], bytes] = {}
         channel.events["basic_ack"].add(self._on_ack)
         channel.events["basic_nack"].add(self._on_nack)
         channel.events["basic_return"].add(self._on_return)
         channel.confirm_select()
 
-    def send(self, messages: Iterable[Prepared], confirmed: bytearray) -> None:
+    def send(
+        self,
+        messages: Iterable[Prepared],
+        confirmed: bytearray,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
         """Send messages, and wait until the broker has judged each of them.
 
         Args:
             messages: Made while the broker is at those before them, if they are an iterator.
             confirmed: One byte for each, 0; set to 1 as soon as a queue has the message. It
                 says so, too, when an error ends this.
+            meanwhile: Called when all are sent and the broker is at the last of them.
 
         Raises:
             Exception: Whatever the connection raises: the broker is away, or has closed the
@@ -62,6 +73,7 @@ class ConfirmedChannel:
                 self._next_tag += 1
             self._channel.connection.transport.write(frames)
             self._drain(_UNDER_WAY)
+        meanwhile()
         self._drain(0)
 
     def _drain(self, most: int) -> None:
@@ -74,18 +86,26 @@ class ConfirmedChannel:
 
         py-amqp would encode the same few bytes anew for each message, and write each by itself.
         """
-        exchange, key = message.exchange.encode(), message.routing_key.encode()
-        method = b"".join(
+        where = message.exchange, message.routing_key
+        method = self._methods.get(where)
+        if method is None:
+            method = self._methods[where] = self._publish(*where)
+        channel, properties, body = self._channel.channel_id, message.properties, message.body
+        size = len(body)
+        return b"".join(
             (
-                *(_PUBLISH, bytes((len(exchange),)), exchange, bytes((len(key),)), key),
-                _MANDATORY,
+                method,
+                _CONTENT.pack(2, channel, _CONTENT_SIZE + len(properties), _BASIC, 0, size),
+                *(properties, _END),
+                *(_FRAME.pack(3, channel, size), body, _END),
             )
         )
-        header = _HEADER.pack(_BASIC, 0, len(message.body)) + message.properties
-        return self._frame(1, method) + self._frame(2, header) + self._frame(3, message.body)
 
-    def _frame(self, kind: int, payload: bytes) -> bytes:
-        return _FRAME.pack(kind, self._channel.channel_id, len(payload)) + payload + _END
+    def _publish(self, exchange: str, routing_key: str) -> bytes:
+        names = exchange.encode(), routing_key.encode()
+        texts = (bytes((len(name),)) + name for name in names)
+        payload = b"".join((_PUBLISH, *texts, _MANDATORY))
+        return _FRAME.pack(1, self._channel.channel_id, len(payload)) + payload + _END
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
         for place in self._judged(tag, multiple):

@@ -25,14 +25,14 @@ from ..jobs import all_jobs
 from ..settings import Settings
 from ..store import launches, ledger_state
 from ..store.due import launch_due
-from ..store.launches import LaunchLost
+from ..store.launches import LaunchLost, Page
 from ..store.ledger_state import Watch
 from ..store.missed import MissedSlots, record_missed_slots
 from ..store.overlap import release_waiting
 from ..store.pauses import resume_due
 from .attempts import Attempts
 from .housekeeping import keep_house
-from .publisher import Publisher, send_queued
+from .publisher import Publisher, send_batch, send_queued
 from .reconciler import SentAgain, send_again, take_back_runs
 
 log = logging.getLogger("taskadmin.launcher")
@@ -189,7 +189,7 @@ def _launch(
         for launch_id in list(turn.mine):
             done = failed = True
             with attempts(f"bring launch {launch_id} forward"):
-                done = _or_lost(session, settings, publisher, launch_id, owner, turn, go_on)
+                done = _or_lost(session, settings, publisher, launch_id, owner, turn)
                 failed = False
             if done:
                 turn.mine.remove(launch_id)
@@ -230,11 +230,10 @@ def _or_lost(
     launch_id: int,
     owner: UUID,
     turn: Turn,
-    go_on: Callable[[], bool],
 ) -> bool:
     """Bring a launch forward; True also when it isn't this turn's any more."""
     try:
-        return _bring_forward(session, settings, publisher, launch_id, owner, turn, go_on)
+        return _bring_forward(session, settings, publisher, launch_id, owner, turn)
     except LaunchLost:
         log.warning(
             "Launch %d was taken over by another launcher",
@@ -251,29 +250,28 @@ def _bring_forward(
     launch_id: int,
     owner: UUID,
     turn: Turn,
-    go_on: Callable[[], bool],
 ) -> bool:
-    """Send what is queued, queue one page, send it; True when the launch is published."""
+    """Send a batch of what is queued while a page is queued; True when the launch is published."""
     ownership = timedelta(seconds=settings.ownership_seconds)
+    page: Page | None = None
 
-    def send() -> bool:
-        sent, all_of_them = send_queued(
-            session, publisher, launch_id, owner, ownership=ownership, go_on=go_on
+    def queue_page() -> None:
+        nonlocal page
+        page = launches.queue_page(
+            session,
+            launch_id,
+            owner,
+            page_size=settings.page_size,
+            jobs=all_jobs(),
+            ownership=ownership,
         )
-        turn.sent += sent
-        return all_of_them
 
-    if not send():
-        return False
-    page = launches.queue_page(
-        session,
-        launch_id,
-        owner,
-        page_size=settings.page_size,
-        jobs=all_jobs(),
-        ownership=ownership,
+    sent = send_batch(
+        session, publisher, launch_id, owner, ownership=ownership, meanwhile=queue_page
     )
-    if not send() or page.more:
+    turn.sent += sent.runs
+    assert page is not None  # send_batch has called it
+    if sent.more or page.runs or page.more:
         return False
     launch = launches.finish_launch(session, launch_id, owner)
     turn.finished += 1

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from amqp.exceptions import MessageNacked  # type: ignore[import-untyped]
@@ -79,6 +79,7 @@ class Publisher:
         self.refused: dict[str, str] = {}
         #: How many runs of the last ``send`` were sent or set aside.
         self.handled = 0
+        self._meanwhile: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +95,13 @@ class Publisher:
             self._connection.collect(socket_timeout=0.1)
         self._connection.release()
 
-    def send(self, runs: Sequence[UnsentRun], *, alone: bool = False) -> int:
+    def send(
+        self,
+        runs: Sequence[UnsentRun],
+        *,
+        alone: bool = False,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> int:
         """Send *runs* in order, and return how many of them, from the first, are handled.
 
         The broker has confirmed each of these, or its queue is in ``refused``. They are
@@ -102,16 +109,18 @@ class Publisher:
 
         Args:
             alone: A message for each, whatever ``runs_per_message`` says.
+            meanwhile: Called once: while the broker is at the messages, if there is time for that.
 
         Raises:
             BrokerUnavailable: If the broker can't be reached or doesn't confirm; ``handled``
                 says how many were handled before.
         """
-        self.handled = 0
+        self.handled, self._meanwhile = 0, meanwhile
         with self._errors():
             while self.handled < len(runs) and time.monotonic() < self._deadline:
                 some = runs[self.handled : self.handled + BATCH]
                 self._send_some(some, together=self._runs_per_message > 1 and not alone)
+        self._do_meanwhile()
         return self.handled
 
     def send_tick(self) -> None:
@@ -228,10 +237,14 @@ class Publisher:
         had = bytearray(len(chosen))
         messages = (template.fill(runs[place].id, runs[place].due_at) for place, template in chosen)
         try:
-            self._confirmed_channel.send(messages, had)
+            self._confirmed_channel.send(messages, had, self._do_meanwhile)
         finally:
             for (place, _), one in zip(chosen, had, strict=True):
                 confirmed[place] = one
+
+    def _do_meanwhile(self) -> None:
+        meanwhile, self._meanwhile = self._meanwhile, lambda: None
+        meanwhile()
 
     def _template(self, job: str, queue: str) -> Template | None:
         """What messages of these runs are made of; None if each has to be made by Celery."""
@@ -252,7 +265,7 @@ class Publisher:
             producer = self._celery.amqp.Producer(channel, auto_declare=False)
             self._apply(job, queue, RUN, producer, task_id=TASK_ID)
 
-        return Template.record(self._open().channel, send)
+        return Template.record(self._open().channel, self._celery.amqp.queues[queue].name, send)
 
     def _send(self, run: UnsentRun) -> None:
         try:
@@ -381,16 +394,61 @@ def set_aside(session: Session, publisher: Publisher, runs: Sequence[UnsentRun])
     return len(waiting)
 
 
-def send_queued(
+class Sent(NamedTuple):
+    """What came of a batch."""
+
+    #: Runs that the broker has; those whose queue is refused wait.
+    runs: int
+    #: Whether more of the launch, or the rest of the batch, may be left.
+    more: bool
+
+
+def send_batch(
     session: Session,
     publisher: Publisher,
     launch_id: int,
     owner: UUID,
     *,
     ownership: timedelta = launches.OWNERSHIP,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Sent:
+    """Send the first queued runs behind the launch's cursor, ``BATCH`` at most.
+
+    Args:
+        meanwhile: Called once, as ``Publisher.send`` does it.
+
+    Raises:
+        BrokerUnavailable: If the broker didn't take them.
+        LaunchLost: If *owner* doesn't own the launch any more.
+    """
+    runs = launches.unsent_runs(session, launch_id, limit=BATCH)
+
+    def note() -> int:
+        handled = runs[: publisher.handled]
+        if not handled:
+            return 0
+        # First, so that the cursor passes no run that nobody will send.
+        aside = set_aside(session, publisher, handled)
+        launches.mark_sent(session, launch_id, owner, handled[-1].id, ownership)
+        return len(handled) - aside
+
+    try:
+        publisher.send(runs, meanwhile=meanwhile)
+    except BrokerUnavailable:
+        note()
+        raise
+    return Sent(note(), publisher.handled < len(runs) or len(runs) == BATCH)
+
+
+def send_queued(
+    session: Session,
+    publisher: Publisher,
+    launch_id: int,
+    owner: UUID,
+    *,
     go_on: Callable[[], bool] = lambda: True,
 ) -> tuple[int, bool]:
-    """Send the queued runs behind the launch's cursor.
+    """Send all queued runs behind the launch's cursor.
 
     Args:
         go_on: Asked before each batch.
@@ -402,25 +460,12 @@ def send_queued(
         BrokerUnavailable: If the broker didn't take them.
         LaunchLost: If *owner* doesn't own the launch any more.
     """
-    sent = 0
-
-    def note(handled: Sequence[UnsentRun]) -> None:
-        nonlocal sent
-        if handled:
-            # First, so that the cursor passes no run that nobody will send.
-            aside = set_aside(session, publisher, handled)
-            launches.mark_sent(session, launch_id, owner, handled[-1].id, ownership)
-            sent += len(handled) - aside
-
-    while runs := launches.unsent_runs(session, launch_id, limit=BATCH):
-        if not go_on():
-            return sent, False
-        try:
-            publisher.send(runs)
-        except BrokerUnavailable:
-            note(runs[: publisher.handled])
-            raise
-        note(runs[: publisher.handled])
-        if publisher.handled < len(runs):
-            return sent, False
-    return sent, True
+    number = 0
+    while go_on():
+        sent = send_batch(session, publisher, launch_id, owner)
+        number += sent.runs
+        if not sent.more:
+            return number, True
+        if publisher.handled < BATCH:
+            break
+    return number, False
