@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from fixture_types import CountQueries, MakeUser
@@ -13,7 +14,10 @@ from services.heartbeats import StubHeartbeat
 from taskadmin.jobs import all_jobs
 from taskadmin.models import Task, TaskResult
 from taskadmin.queue.execution import Delivery, execute, execute_together
-from taskadmin.store import launches
+from taskadmin.store import executions, launches
+from taskadmin.store.executions import Success
+from taskadmin.store.outcome import Outcome
+from taskadmin.store.transaction import ledger_transaction
 
 pytestmark = pytest.mark.databases("postgresql")
 
@@ -76,3 +80,45 @@ def test_runs_that_are_executed_together_cost_a_handful_of_statements(
 
     assert len(alone) <= 4 * 10
     assert len(together) <= 2 * 6
+
+
+def test_runs_are_recorded_by_their_ids_also_before_there_are_statistics(
+    session: Session, launch: int
+) -> None:
+    """In a table that has just grown, PostgreSQL would compare each row with each outcome."""
+    owner = uuid4()
+    launches.take(session, launch, owner)
+    launches.queue_page(session, launch, owner, page_size=2_000, jobs=all_jobs())
+    rows = session.execute(select(TaskResult.id, TaskResult.due_at)).all()
+    outcome = Outcome(worker="w", elapsed=timedelta(seconds=1), result=0.5)
+    done = [Success(*row, outcome) for row in rows[:500]]
+    given = executions._in_columns(done, uuid4(), rows[0].due_at)
+    statement = text(f"EXPLAIN {executions._COMPLETE_TOGETHER.text}")
+
+    with ledger_transaction(session, by_id=True):
+        plan = "\n".join(session.scalars(statement, given))
+
+    assert "Hash Join" in plan
+    assert "Index Cond: (id = ANY" in plan
+    assert "Nested Loop" not in plan
+    assert "Seq Scan" not in plan
+
+
+def test_statements_of_single_runs_stay_prepared(session: Session, launch: int) -> None:
+    """PostgreSQL plans them once for a connection, not for each run."""
+    owner = uuid4()
+    launches.take(session, launch, owner)
+    launches.queue_page(session, launch, owner, page_size=20, jobs=all_jobs())
+    rows = session.execute(select(TaskResult.id, TaskResult.due_at)).all()
+    session.rollback()
+    heartbeat = StubHeartbeat(session)
+
+    for row in rows:
+        execute(
+            session,
+            Delivery(*row, worker="w", redelivered=False, heartbeat=lambda: heartbeat),  # type: ignore[arg-type,return-value]
+        )
+
+    prepared = session.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
+    for begin in ("SELECT taskadmin_task_result.", "UPDATE taskadmin_task_result "):
+        assert any(statement.startswith(begin) for statement in prepared), prepared

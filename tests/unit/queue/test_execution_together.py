@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, update
@@ -222,9 +222,12 @@ def test_a_refused_statement_is_tried_run_by_run(
     session: Session, runs: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the database has against all of them."""
+    original = complete_together
 
-    def refuse(*_: Any) -> set[int]:
-        raise DataError("UPDATE", {}, ValueError("no"))
+    def refuse(session: Session, done: Sequence[Success], token: UUID) -> set[int]:
+        if len(done) > 1:
+            raise DataError("UPDATE", {}, ValueError("no"))
+        return original(session, done, token)
 
     monkeypatch.setattr(executions, "complete_together", refuse)
     together(session, runs)

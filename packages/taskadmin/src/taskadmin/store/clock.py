@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
@@ -34,9 +34,12 @@ def _sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 
 
+_NOW: Select[datetime] = select(database_now())
+
+
 def now(session: Session) -> datetime:
     """The database's time, UTC; read it after locks are taken."""
-    return session.execute(select(database_now())).scalar_one()
+    return session.execute(_NOW).scalar_one()
 
 
 def slot_of(moment: datetime, interval_seconds: float) -> datetime:

@@ -30,7 +30,7 @@ from .overlap import Occupancy, note_occupancy, occupancies
 from .pause_reasons import reasons_of_pauses
 from .results import WrittenRun, new_run, why_skipped, write_runs
 from .schedules import save_due_times, schedule_of
-from .transaction import ledger_transaction
+from .transaction import end_reading, ledger_transaction
 
 #: Tasks of one transaction.
 BATCH = 1_000
@@ -137,7 +137,7 @@ def launch_due(
     moment = now(session)
     is_due = TaskSchedule.next_due <= moment
     found = session.execute(select(TaskSchedule.task_id).where(is_due).limit(1)).scalar()
-    session.rollback()
+    end_reading(session)
     if found is None:
         return None
     with ledger_transaction(session):

@@ -10,14 +10,17 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     CursorResult,
+    Table,
     Text,
     and_,
+    bindparam,
     case,
     column,
     or_,
@@ -31,7 +34,7 @@ from ..models import Process, RunState, TaskResult
 from .clock import database_now, now
 from .dialect import is_one_of
 from .outcome import Outcome
-from .transaction import ledger_transaction, look_up_by_id
+from .transaction import end_reading, ledger_transaction, look_up_by_id
 
 #: Attempts that a run's log keeps, the newest ones.
 LOG_LENGTH = 20
@@ -52,14 +55,15 @@ class OpenRun(NamedTuple):
     token: UUID | None
 
 
-_OPEN_RUN = (
-    TaskResult.task_id,
-    TaskResult.launch_id,
-    TaskResult.job,
-    TaskResult.task_params,
-    TaskResult.attempts,
-    TaskResult.publishes,
-    TaskResult.token,
+# Statements of every run are made of the table's columns, once where that can be: to make one
+# of the mapped class's, each time, takes longer than the database does.
+_RUNS = cast("Table", TaskResult.__table__)
+_RUN = _RUNS.c
+_OPEN_RUN = tuple(_RUN[name] for name in OpenRun._fields)
+_FIND_OPEN_RUN = select(*_OPEN_RUN).where(
+    _RUN.id == bindparam("run_id"),
+    _RUN.due_at == bindparam("due_at"),
+    _RUN.state == RunState.QUEUED,
 )
 
 
@@ -82,14 +86,8 @@ def open_run(session: Session, run_id: int, due_at: datetime) -> OpenRun | None:
     Ids alone could be reused by a restored database: the due time must match too.
     The transaction ends here, so that none is open while the job runs.
     """
-    row = session.execute(
-        select(*_OPEN_RUN).where(
-            TaskResult.id == run_id,
-            TaskResult.due_at == due_at,
-            TaskResult.state == RunState.QUEUED,
-        )
-    ).one_or_none()
-    session.rollback()
+    row = session.execute(_FIND_OPEN_RUN, {"run_id": run_id, "due_at": due_at}).one_or_none()
+    end_reading(session)
     return None if row is None else OpenRun(*row)
 
 
@@ -108,12 +106,12 @@ def open_runs(session: Session, run_ids: Collection[int]) -> dict[tuple[int, dat
         }
     else:
         rows = session.execute(
-            select(TaskResult.id, TaskResult.due_at, *_OPEN_RUN).where(
-                TaskResult.id.in_(run_ids), TaskResult.state == RunState.QUEUED
+            select(_RUN.id, _RUN.due_at, *_OPEN_RUN).where(
+                _RUN.id.in_(run_ids), _RUN.state == RunState.QUEUED
             )
         )
         found = {(row[0], row[1]): OpenRun(*row[2:]) for row in rows}
-    session.rollback()
+    end_reading(session)
     return found
 
 
@@ -142,50 +140,52 @@ def claim(
         token: Made for this delivery.
         process_id: The executing process; one that is gone gets nothing.
     """
-    lives = select(Process.id).where(Process.id == process_id, Process.gone_at.is_(None)).exists()
+    given = {
+        "run_id": run_id,
+        "given_due_at": due_at,
+        "given_token": token,
+        "given_process_id": process_id,
+        "given_worker": worker,
+    }
     with ledger_transaction(session):
-        row = session.execute(
-            update(TaskResult)
-            .where(
-                TaskResult.id == run_id,
-                TaskResult.due_at == due_at,
-                or_(
-                    and_(
-                        TaskResult.state == RunState.QUEUED,
-                        or_(
-                            TaskResult.not_before.is_(None),
-                            TaskResult.not_before <= database_now(),
-                        ),
-                    ),
-                    and_(TaskResult.state == RunState.RUNNING, TaskResult.token == token),
-                ),
-                lives,
-            )
-            .values(
-                state=RunState.RUNNING,
-                token=token,
-                process_id=process_id,
-                worker=worker,
-                started_at=database_now(),
-                not_before=None,
-                # Only sendings that nobody answered count against a run.
-                publishes=0,
-                attempts=TaskResult.attempts
-                + case((TaskResult.token.is_distinct_from(token), 1), else_=0),
-            )
-            .returning(
-                TaskResult.task_id,
-                TaskResult.launch_id,
-                TaskResult.job,
-                TaskResult.task_params,
-                TaskResult.attempts,
-                TaskResult.max_attempts,
-                TaskResult.started_at,
-                TaskResult.attempt_log,
-            ),
-            execution_options={"synchronize_session": False},
-        ).one_or_none()
+        row = session.execute(_CLAIM, given).one_or_none()
     return None if row is None else ClaimedRun(*row)
+
+
+def _is_live(process_id: BindParameter[UUID]) -> ColumnElement[bool]:
+    processes = Process.__table__.c
+    living = processes.id == process_id, processes.gone_at.is_(None)
+    return select(processes.id).where(*living).exists()
+
+
+_TOKEN = bindparam("given_token", type_=_RUN.token.type)
+_CLAIM = (
+    update(_RUNS)
+    .where(
+        _RUN.id == bindparam("run_id"),
+        _RUN.due_at == bindparam("given_due_at"),
+        or_(
+            and_(
+                _RUN.state == RunState.QUEUED,
+                or_(_RUN.not_before.is_(None), _RUN.not_before <= database_now()),
+            ),
+            and_(_RUN.state == RunState.RUNNING, _RUN.token == _TOKEN),
+        ),
+        _is_live(bindparam("given_process_id", type_=_RUN.process_id.type)),
+    )
+    .values(
+        state=RunState.RUNNING,
+        token=_TOKEN,
+        process_id=bindparam("given_process_id", type_=_RUN.process_id.type),
+        worker=bindparam("given_worker"),
+        started_at=database_now(),
+        not_before=None,
+        # Only sendings that nobody answered count against a run.
+        publishes=0,
+        attempts=_RUN.attempts + case((_RUN.token.is_distinct_from(_TOKEN), 1), else_=0),
+    )
+    .returning(*(_RUN[name] for name in ClaimedRun._fields))
+)
 
 
 def complete(session: Session, run_id: int, run: ClaimedRun, token: UUID, outcome: Outcome) -> bool:
@@ -218,18 +218,25 @@ def complete_unclaimed(
         token: Made for this delivery; tells a repetition of this statement from a stranger.
     """
     with ledger_transaction(session):
-        moment = now(session)
-        done = _update(
-            session,
-            _untouched(run_id, due_at),
-            state=outcome.state,
-            attempts=1,
-            token=token,
-            started_at=moment - outcome.elapsed,
-            finished_at=moment,
-            **_columns(outcome),
-        )
+        done = _finish_unclaimed(session, run_id, due_at, token, outcome)
     return done or _recorded(session, run_id, token)
+
+
+def _finish_unclaimed(
+    session: Session, run_id: int, due_at: datetime, token: UUID, outcome: Outcome
+) -> bool:
+    moment = now(session)
+    given = {
+        "run_id": run_id,
+        "given_due_at": due_at,
+        "given_state": outcome.state,
+        "given_token": token,
+        "given_start": moment - outcome.elapsed,
+        "given_end": moment,
+        **{f"given_{name}": value for name, value in _columns(outcome).items()},
+    }
+    done: CursorResult[Any] = session.execute(_FINISH_UNCLAIMED, given)  # type: ignore[assignment]
+    return done.rowcount == 1
 
 
 class Success(NamedTuple):
@@ -250,29 +257,20 @@ def complete_together(session: Session, done: Sequence[Success], token: UUID) ->
         token: Made for this delivery of them; tells a repetition of this from a stranger.
     """
     ids = {one.run_id for one in done}
-    with ledger_transaction(session):
-        moment = now(session)
+    with ledger_transaction(session, by_id=True):
         if session.get_bind().dialect.name == "postgresql":
-            look_up_by_id(session)
-            count = session.scalar(_COMPLETE_TOGETHER, _in_columns(done, token, moment))
+            count = session.scalar(_COMPLETE_TOGETHER, _in_columns(done, token, now(session)))
         else:
             count = sum(
-                _update(
-                    session,
-                    _untouched(one.run_id, one.due_at),
-                    state=one.outcome.state,
-                    attempts=1,
-                    token=token,
-                    started_at=moment - one.outcome.elapsed,
-                    finished_at=moment,
-                    **_columns(one.outcome),
-                )
+                _finish_unclaimed(session, one.run_id, one.due_at, token, one.outcome)
                 for one in done
             )
     return ids if count == len(ids) else _recorded_of(session, ids, token)
 
 
-#: In order of their ids, as everybody changes them, so that no two wait for each other.
+#: In order of their ids, as everybody changes them, so that no two wait for each other. The ids
+#: are there twice: without statistics PostgreSQL expects one row of this state, and would compare
+#: each row of the table with each of these.
 _COMPLETE_TOGETHER = text(
     """
     WITH done AS (
@@ -284,8 +282,8 @@ _COMPLETE_TOGETHER = text(
             CAST(:ids AS bigint[]), CAST(:elapsed AS double precision[]),
             CAST(:results AS double precision[]), CAST(:outputs AS text[])
         ) AS given (id, elapsed, result, output)
-        WHERE run.id = given.id AND run.state = 'queued'
-            AND run.token IS NULL AND run.attempts = 0
+        WHERE run.id = given.id AND run.id = ANY(CAST(:ids AS bigint[]))
+            AND run.state = 'queued' AND run.token IS NULL AND run.attempts = 0
         RETURNING 1
     )
     SELECT count(*) FROM done
@@ -417,7 +415,7 @@ def hand_back(
                 }
             else:
                 values["not_before"] = moment + timedelta(seconds=min(2.0**run.attempts, 300.0))
-        return _update(session, TaskResult.id == run_id, **values)
+        return _update(session, _RUN.id == run_id, **values)
 
 
 def log_entry(
@@ -442,39 +440,49 @@ def _logged(run: ClaimedRun, moment: datetime, outcome: Outcome) -> list[dict[st
     return [*(run.attempt_log or ()), entry][-LOG_LENGTH:]
 
 
+#: Columns that an outcome fills as it is.
+_OUTCOME = ("worker", "result", "output", "error_type", "error")
+
+
 def _columns(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "worker": outcome.worker,
-        "result": outcome.result,
-        "output": outcome.output,
-        "error_type": outcome.error_type,
-        "error": outcome.error,
-    }
+    return {name: getattr(outcome, name) for name in _OUTCOME}
 
 
 def _mine(run_id: int, token: UUID) -> ColumnElement[bool]:
     return and_(
-        TaskResult.id == run_id,
-        TaskResult.token == token,
-        TaskResult.state.in_([RunState.RUNNING, RunState.QUEUED]),
+        _RUN.id == run_id,
+        _RUN.token == token,
+        _RUN.state.in_([RunState.RUNNING, RunState.QUEUED]),
     )
 
 
-def _untouched(run_id: int, due_at: datetime) -> ColumnElement[bool]:
+def _untouched(run_id: Any, due_at: Any) -> ColumnElement[bool]:
     return and_(
-        TaskResult.id == run_id,
-        TaskResult.due_at == due_at,
-        TaskResult.state == RunState.QUEUED,
-        TaskResult.token.is_(None),
-        TaskResult.attempts == 0,
+        _RUN.id == run_id,
+        _RUN.due_at == due_at,
+        _RUN.state == RunState.QUEUED,
+        _RUN.token.is_(None),
+        _RUN.attempts == 0,
     )
+
+
+_FINISH_UNCLAIMED = (
+    update(_RUNS)
+    .where(_untouched(bindparam("run_id"), bindparam("given_due_at")))
+    .values(
+        state=bindparam("given_state"),
+        attempts=1,
+        token=bindparam("given_token"),
+        started_at=bindparam("given_start"),
+        finished_at=bindparam("given_end"),
+        **{name: bindparam(f"given_{name}") for name in _OUTCOME},
+    )
+)
 
 
 def _update(session: Session, which: ColumnElement[bool], **values: Any) -> bool:
-    done: CursorResult[Any] = session.execute(
-        update(TaskResult).where(which).values(**values),
-        execution_options={"synchronize_session": False},
-    )  # type: ignore[assignment]
+    statement = update(_RUNS).where(which).values(**values)
+    done: CursorResult[Any] = session.execute(statement)  # type: ignore[assignment]
     return done.rowcount == 1
 
 

@@ -33,7 +33,7 @@ from .clock import database_now, now, slot_of
 from .dialect import insert_with_conflicts, list_of
 from .pause_reasons import reasons_of_pauses
 from .results import UnsentRun, can_copy, copy_runs, insert_runs
-from .transaction import ledger_transaction
+from .transaction import end_reading, ledger_transaction
 
 #: By default: a launcher that hasn't renewed its claim for this long is taken to be gone.
 OWNERSHIP = timedelta(seconds=60)
@@ -77,7 +77,7 @@ def open_slot(session: Session, interval_seconds: float) -> int | None:
         select(Launch.state).where(Launch.kind == LaunchKind.SLOT, Launch.slot == slot)
     ).scalar()
     pruned_before = session.execute(select(LedgerState.pruned_before)).scalar()
-    session.rollback()
+    end_reading(session)
     if found is not None and found != LaunchState.MISSED:
         return None
     if pruned_before is not None and slot <= pruned_before:
@@ -132,7 +132,7 @@ def resumable(session: Session) -> Sequence[OpenLaunch]:
         .order_by(Launch.id)
         .limit(100)
     ).all()
-    session.rollback()
+    end_reading(session)
     return [OpenLaunch(*row) for row in rows]
 
 
@@ -270,7 +270,7 @@ def unsent_runs(session: Session, launch_id: int, *, limit: int) -> Sequence[Uns
     )
     common = some.c.due_at, some.c.job, some.c.queue
     rows = session.execute(select(*common, list_of(session, some.c.id)).group_by(*common)).all()
-    session.rollback()
+    end_reading(session)
     return sorted(UnsentRun(id_, *row[:3]) for row in rows for id_ in json.loads(row[3]))
 
 
@@ -338,7 +338,7 @@ def close_finished(session: Session) -> int:
     )
     due = select(Launch.id).where(IS_OPEN, Launch.state == LaunchState.PUBLISHED, ~open_run)
     if session.execute(due.limit(1)).scalar() is None:
-        session.rollback()
+        end_reading(session)
         return 0
     with ledger_transaction(session):
         return _update(

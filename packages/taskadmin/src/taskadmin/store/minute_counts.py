@@ -15,7 +15,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from ..models import LedgerState, MinuteCount, RunState, TaskResult, UtcDateTime
 from .clock import now
 from .dialect import insert_with_conflicts
-from .transaction import ledger_transaction
+from .transaction import end_reading, ledger_transaction
 
 #: How long counts are kept, and how far back the first counting goes.
 KEPT = timedelta(days=8)
@@ -89,10 +89,10 @@ def count_minutes(session: Session) -> bool:
     begin = settled - KEPT if counted is None else max(counted - AGAIN, settled - KEPT)
     end = min(settled, begin + AT_ONCE)
     if counted is not None and settled <= counted:
-        session.rollback()
+        end_reading(session)
         return False
     rows = _by_minute(session, begin, end)
-    session.rollback()  # nobody waits for this transaction while the rows are read
+    end_reading(session)  # nobody waits for this transaction while the rows are read
     with ledger_transaction(session):
         state = select(LedgerState.counted_upto).where(LedgerState.id == 1).with_for_update()
         if session.execute(state).scalar_one() != counted:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from ..models import Launch, LaunchKind, LaunchState, LedgerState, Task
 from .clock import now, slot_of
 from .dialect import insert_with_conflicts
-from .transaction import ledger_transaction
+from .transaction import end_reading, ledger_transaction
 
 #: Slots recorded in one turn; the next one goes on.
 LIMIT = 1_000
@@ -57,7 +57,7 @@ def record_missed_slots(
             LedgerState.id == 1
         )
     ).one()
-    session.rollback()
+    end_reading(session)
     step = timedelta(seconds=interval_seconds)
     if known.interval_s == interval_seconds and known.slots_upto is not None:
         if current - step <= known.slots_upto:  # also when the clock was set back

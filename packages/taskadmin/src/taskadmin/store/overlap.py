@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ..models import Overlap, RunState, TaskResult, TaskSchedule
 from .clock import now
-from .transaction import ledger_transaction
+from .transaction import end_reading, ledger_transaction
 
 #: ``not_before`` of a run that waits for another one. SQLite has no infinity.
 WAITING = datetime(9999, 1, 1, tzinfo=UTC)
@@ -133,7 +133,7 @@ def release_waiting(session: Session) -> int:
         waits, or_(TaskSchedule.current_run_id.is_(None), ~before)
     )
     ids = session.scalars(ready.order_by(TaskSchedule.task_id).limit(LIMIT)).all()
-    session.rollback()
+    end_reading(session)
     if not ids:
         return 0
     with ledger_transaction(session):

@@ -13,7 +13,7 @@ from ..models import RunState, Task, TaskPause, TaskResult, TaskSchedule
 from .audit import TASKADMIN, Actor, Change, difference, record_many, subject_of
 from .clock import database_now, now
 from .dialect import insert_with_conflicts
-from .transaction import ledger_transaction
+from .transaction import end_reading, ledger_transaction
 
 #: Longest note, in characters.
 NOTE_LENGTH = 500
@@ -62,7 +62,7 @@ def resume_due(session: Session) -> int:
         .limit(_RESUMED_AT_ONCE)
     )
     ids = session.scalars(over).all()
-    session.rollback()
+    end_reading(session)
     if not ids:
         return 0
     with ledger_transaction(session):
@@ -83,7 +83,7 @@ def pause_after_failures(session: Session, task_id: int) -> bool:
     """
     rule = select(TaskSchedule.pause_after).where(TaskSchedule.task_id == task_id)
     limit = session.scalar(rule)
-    session.rollback()
+    end_reading(session)
     if limit is None:
         return False
     with ledger_transaction(session):

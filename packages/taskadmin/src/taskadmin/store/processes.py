@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ..models import Process, ProcessEnd, ProcessKind
 from .clock import database_now, now
-from .transaction import ledger_transaction
+from .transaction import end_reading, ledger_transaction
 
 #: Rows of processes that are gone are kept for people this long.
 KEPT = timedelta(hours=1)
@@ -100,7 +100,7 @@ def expire(session: Session, lease: timedelta) -> int:
     moment = now(session)
     silent = (Process.gone_at.is_(None), Process.seen_at < moment - lease)
     found = session.execute(select(Process.id).where(*silent).limit(1)).scalar()
-    session.rollback()
+    end_reading(session)
     if found is None:
         return 0
     with ledger_transaction(session):
@@ -116,7 +116,7 @@ def forget(session: Session) -> int:
     """Delete the rows of processes that are gone for long and have nothing left."""
     old = (Process.gone_at < now(session) - KEPT, Process.cleared.is_(True))
     found = session.execute(select(Process.id).where(*old).limit(1)).scalar()
-    session.rollback()
+    end_reading(session)
     if found is None:
         return 0
     with ledger_transaction(session):

@@ -18,7 +18,7 @@ from ..models import (
     TaskResult,
 )
 from .clock import now
-from .transaction import ledger_transaction
+from .transaction import end_reading, ledger_transaction
 
 #: Results deleted in one transaction.
 BATCH = 5_000
@@ -39,7 +39,7 @@ def prune_old(session: Session, *, older_than: timedelta) -> int:
         .order_by(Launch.closed_at)
         .limit(1)
     ).one_or_none()
-    session.rollback()
+    end_reading(session)
     if launch is None:
         return _prune_missed(session, cutoff)
     with ledger_transaction(session):
@@ -64,7 +64,7 @@ def _prune_missed(session: Session, cutoff: Any) -> int:
     slots = session.scalars(
         select(Launch.slot).where(*old).order_by(Launch.slot).limit(BATCH)
     ).all()
-    session.rollback()
+    end_reading(session)
     if not slots:
         return 0
     with ledger_transaction(session):
@@ -100,7 +100,7 @@ def prune_per_task(session: Session, *, keep: int) -> tuple[int, bool]:
     ids = session.scalars(
         select(Task.id).where(Task.id > after).order_by(Task.id).limit(TASKS)
     ).all()
-    session.rollback()
+    end_reading(session)
     deleted = 0
     for task_id in ids:
         while batch := _prune_task(session, task_id, keep):
@@ -126,7 +126,7 @@ def _prune_task(session: Session, task_id: int, keep: int) -> int:
         .offset(keep)
         .limit(1)
     ).scalar()
-    session.rollback()
+    end_reading(session)
     if newest_to_go is None:
         return 0
     open_launch = (
@@ -149,7 +149,7 @@ def prune_deleted(session: Session) -> int:
     task_id = session.execute(
         select(Task.id).where(Task.deleted_at.is_not(None)).order_by(Task.deleted_at).limit(1)
     ).scalar()
-    session.rollback()
+    end_reading(session)
     if task_id is None:
         return 0
     with ledger_transaction(session):

@@ -16,7 +16,7 @@ from .executions import LOG_LENGTH, log_entry
 from .launches import IS_OPEN
 from .outcome import Outcome
 from .results import UnsentRun
-from .transaction import ledger_transaction
+from .transaction import end_reading, ledger_transaction
 
 #: Rows that one rule looks at in one turn.
 LIMIT = 1_000
@@ -45,7 +45,7 @@ def take_back(session: Session, *, lost_attempts: int) -> TakenBack:
     """
     gone = (Process.gone_at.is_not(None), Process.cleared.is_(False))
     found = session.execute(select(Process.id).where(*gone).limit(1)).scalar()
-    session.rollback()
+    end_reading(session)
     if found is None:
         return TakenBack(0, 0)
     with ledger_transaction(session):
@@ -158,7 +158,7 @@ def waiting_runs(session: Session) -> Sequence[UnsentRun]:
         .order_by(TaskResult.not_before)
         .limit(LIMIT)
     ).all()
-    session.rollback()
+    end_reading(session)
     return [UnsentRun(*row) for row in rows]
 
 
@@ -271,7 +271,7 @@ def unheard_runs(
         .order_by(TaskResult.id)
         .limit(LIMIT)
     ).all()
-    session.rollback()
+    end_reading(session)
     return Unheard(
         [UnsentRun(*row[:4]) for row in rows if row.publishes < MAX_PUBLISHES],
         [row.id for row in rows if row.publishes >= MAX_PUBLISHES],
@@ -297,7 +297,7 @@ def oldest_sending(session: Session, queue: str) -> datetime | None:
         .order_by(Launch.id)
         .limit(1)
     ).scalar()
-    session.rollback()
+    end_reading(session)
     return found
 
 

@@ -25,6 +25,7 @@ from ..models import (
 from ..texts import gettext, untranslated
 from .clock import now
 from .dialect import given_rows, insert_with_conflicts, is_one_of
+from .transaction import end_reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +235,7 @@ def sent_but_open(session: Session, *, after_id: int, limit: int) -> Sequence[Un
         .order_by(TaskResult.id)
         .limit(limit)
     ).all()
-    session.rollback()
+    end_reading(session)
     return [UnsentRun(*row) for row in rows]
 
 

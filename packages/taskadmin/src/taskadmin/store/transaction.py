@@ -9,35 +9,54 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 #: A process that is stopped inside a transaction must not hold its locks for ever.
-_LIMITS = text(
+_LIMITS = (
     "SELECT set_config('lock_timeout', '10s', true),"
     " set_config('idle_in_transaction_session_timeout', '30s', true)"
 )
-#: Rows that are named by their ids are looked up one by one. A table that has just grown to many
-#: times its size has no statistics yet that would say so, and PostgreSQL would read all of it.
-_BY_ID = text(
-    "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),"
+#: Rows that are named by their ids are looked up in the index of ids, and joined with what belongs
+#: to each by a hash. A table that has just grown to many times its size has no statistics yet that
+#: would say so, and PostgreSQL would read all of it, or compare each with each.
+_BY_ID = (
+    "set_config('enable_seqscan', 'off', true), set_config('enable_nestloop', 'off', true),"
     " set_config('enable_mergejoin', 'off', true), set_config('enable_bitmapscan', 'off', true)"
 )
+_LIMITED, _LIMITED_BY_ID = text(_LIMITS), text(f"{_LIMITS}, {_BY_ID}")
+_LOOKED_UP = text(f"SELECT {_BY_ID}")
 
 
 def look_up_by_id(session: Session) -> None:
     """Let the rest of this transaction find rows by their ids, not by reading whole tables."""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(_BY_ID)
+        session.execute(_LOOKED_UP)
+
+
+def end_reading(session: Session) -> None:
+    """End a transaction that only read.
+
+    By a commit: with each rollback psycopg forgets the statements that it has prepared, and
+    PostgreSQL would plan them anew for every run. What a host has left in its session, to be
+    written some time, isn't written by the way.
+    """
+    if session.new or session.dirty or session.deleted:
+        session.rollback()
+    else:
+        session.commit()
 
 
 @contextmanager
-def ledger_transaction(session: Session) -> Iterator[None]:
+def ledger_transaction(session: Session, *, by_id: bool = False) -> Iterator[None]:
     """Commit what the block does, or roll it back if it raises.
 
     PostgreSQL gets limits for waiting and for idling; SQLite takes its write lock
     at once, because a transaction that reads first can't wait for the lock later.
+
+    Args:
+        by_id: Whether rows are only found by their ids, as ``look_up_by_id`` has it.
     """
     try:
         connection = session.connection()
         if connection.dialect.name == "postgresql":
-            connection.execute(_LIMITS)
+            connection.execute(_LIMITED_BY_ID if by_id else _LIMITED)
         elif connection.dialect.name == "sqlite":
             raw = connection.connection.dbapi_connection
             # A host may begin transactions itself (SQLAlchemy's recipe for pysqlite).
