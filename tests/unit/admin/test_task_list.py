@@ -196,6 +196,36 @@ def test_pages_go_on_behind_the_last_one_that_is_counted(
     assert superuser.get("/taskadmin/tasks/?page=4").location == "/taskadmin/tasks/"
 
 
+def test_failing_tasks_are_shown_page_by_page_in_either_order(
+    session: Session,
+    superuser: FlaskClient,
+    make_task: MakeTask,
+    monkeypatch: pytest.MonkeyPatch,
+    count_queries: CountQueries,
+) -> None:
+    """The newest first or by name, with their number; they are looked for once."""
+    for name in ("Bela", "Anna", "Cara", "Dora"):
+        task = make_task(name=name)
+        put_runs(session, task, ["succeeded" if name == "Dora" else "failed"])
+    monkeypatch.setattr(tasks_page.TasksView, "page_size", 2)
+
+    def names(**more: int) -> list[str]:
+        page = superuser.get("/taskadmin/tasks/", query_string={"state": "failing", **more})
+        return re.findall(r'<a class="name" href="[^"]+">(\w+)</a>', page.text)
+
+    with count_queries() as statements:
+        assert names() == ["Cara", "Anna"]
+    assert sum("error_type IS NOT NULL" in one for one in statements) == 1
+    assert names(page=1) == ["Bela"]
+    assert names(sort=0) == ["Anna", "Bela"]
+    assert names(sort=0, page=1) == ["Cara"]
+    page = superuser.get("/taskadmin/tasks/?state=failing")
+    assert 'Failing <span class="count">3</span>' in page.text
+    assert "Page 1 of 2" in page.text
+    beyond = superuser.get("/taskadmin/tasks/?state=failing&page=2")
+    assert beyond.location == "/taskadmin/tasks/?state=failing"
+
+
 def test_the_last_sixty_runs_are_a_picture_with_words(
     session: Session, superuser: FlaskClient, make_task: MakeTask
 ) -> None:

@@ -83,6 +83,23 @@ def test_only_the_newest_are_counted(session: Session, task: Task) -> None:
     assert timedelta(hours=8) <= age < timedelta(hours=9)
 
 
+def test_what_more_failed_than_is_counted_is_remembered_for_a_while(
+    session: Session, task: Task, count_queries: CountQueries
+) -> None:
+    """Fewer are counted each time."""
+    for number in range(2):
+        fail(session, task.id, number, timedelta(hours=1))
+    capped = recent_failures(session, most=2)
+    fail(session, task.id, 2, timedelta(hours=1))
+
+    with count_queries() as statements:
+        assert recent_failures(session, most=2) == capped
+    assert statements == []
+    assert recent_failures(session, most=9).number == 3
+    fail(session, task.id, 3, timedelta(hours=1))
+    assert recent_failures(session, most=9).number == 4
+
+
 def test_where_nothing_failed_there_is_nothing(session: Session) -> None:
     """No group, and no oldest one."""
     assert recent_failures(session) == ([], 0, 0, False, None)

@@ -170,6 +170,28 @@ def test_of_many_runs_only_those_are_counted_that_an_index_finds(
     assert count_matching(session, failed, most=2) == (3, {RunState.FAILED: 3})
 
 
+def test_that_there_are_many_runs_is_remembered_for_a_while(
+    session: Session, put: Put, make_task: MakeTask, count_queries: CountQueries
+) -> None:
+    """Of this filter alone; what is shown as exact is counted each time."""
+    task = make_task()
+    for _ in range(3):
+        put(task, state="failed", error_type="Boom")
+    count_matching(session, Matching(), most=2)
+    put(task)
+
+    with count_queries() as statements:
+        counts = count_matching(session, Matching(), most=2)
+    assert counts == (3, {RunState.QUEUED: 1, RunState.RUNNING: 0, RunState.FAILED: 3})
+    (counting,) = [one for one in statements if "set_config" not in one]
+    assert "error_type" not in counting
+
+    assert count_matching(session, Matching(), most=4).total == 4
+    put(task)
+    assert count_matching(session, Matching(states=[RunState.QUEUED]), most=2).total == 2
+    assert count_matching(session, Matching(task_id=make_task().id), most=2).total == 0
+
+
 def test_the_page_of_a_filter_is_two_queries(
     session: Session, put: Put, make_task: MakeTask, count_queries: CountQueries
 ) -> None:

@@ -21,6 +21,7 @@ from taskadmin.store.matching_tasks import (
     TaskArgument,
     TaskState,
     count_by_state,
+    failing_tasks,
     matching_tasks,
     tasks_in_batches,
 )
@@ -65,6 +66,22 @@ def test_tasks_whose_last_finished_run_failed_are_failing(
     which = MatchingTasks(states=[TaskState.FAILING])
 
     assert matching_tasks(session, which) == failing
+
+
+def test_failing_tasks_that_match_come_with_the_newest_first(
+    session: Session, make_task: MakeTask
+) -> None:
+    """Whoever knows their number doesn't have them counted again."""
+    ids = [make_task(name=name).id for name in ("Dice", "Coin", "Dice")]
+    for task_id in ids:
+        put_runs(session, session.get_one(Task, task_id), ["failed", "failed"])
+    make_task(name="Dice")
+    which = MatchingTasks(words=["dice"], moment=clock.now(session))
+
+    assert failing_tasks(session, which) == [ids[2], ids[0]]
+    assert count_by_state(session, which)[TaskState.FAILING] == 2
+    assert count_by_state(session, which, failing=5)[TaskState.FAILING] == 5
+    assert count_by_state(session, which, failing=5, most=3)[TaskState.FAILING] == 4
 
 
 def test_only_the_newest_failures_make_tasks_failing(
@@ -214,6 +231,25 @@ def test_every_state_is_counted_by_one_query(
         TaskState.LATE: 0,
         TaskState.ORPHANED: 0,
     }
+
+
+def test_that_there_are_many_tasks_is_remembered_for_a_while(
+    session: Session, make_task: MakeTask, count_queries: CountQueries
+) -> None:
+    """Whatever the time is meanwhile; what is shown as exact is counted each time."""
+    for _ in range(3):
+        make_task()
+    known_jobs = ["generate_random_number"]
+    found = []
+    for _ in range(2):
+        which = MatchingTasks(known_jobs=known_jobs, moment=clock.now(session))
+        with count_queries() as statements:
+            counts = count_by_state(session, which, most=2)
+        numbers = (counts[None], counts[TaskState.ACTIVE], counts[TaskState.PAUSED])
+        found.append((numbers, statements[0].count("count(")))
+        make_task(enabled=False)
+
+    assert found == [((3, 3, 0), 6), ((3, 3, 1), 4)]
 
 
 def test_all_that_match_come_in_batches(session: Session, make_task: MakeTask) -> None:

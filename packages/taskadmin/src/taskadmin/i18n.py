@@ -99,8 +99,13 @@ def _translations() -> NullTranslations | None:
     if not has_request_context():
         return None
     chosen = locale()
-    name = _catalogue_of(chosen.language, chosen.script, chosen.territory)
-    return None if name in (None, "en") else _load(name)
+    # A page asks some thousand times. Whoever changes the language gives it another object.
+    of, found = getattr(g, "taskadmin_catalogue", (None, None))
+    if of is not chosen:
+        name = _catalogue_of(chosen.language, chosen.script, chosen.territory)
+        found = None if name in (None, "en") else _load(name)
+        g.taskadmin_catalogue = (chosen, found)
+    return found
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -122,8 +127,14 @@ def lazy_gettext(message: str, **variables: Any) -> Any:
 
 def _in_template(message: str, **variables: Any) -> Markup:
     """``ta_t`` of templates; variables that are no markup are escaped."""
-    text = escape(texts.gettext(message))
+    text = _escaped(texts.gettext(message))
     return text % variables if variables else text
+
+
+# Lists say the same few words in each of their rows.
+@lru_cache(maxsize=4096)
+def _escaped(text: str) -> Markup:
+    return escape(text)
 
 
 def _number_in_template(singular: str, plural: str, number: int, **variables: Any) -> Markup:
@@ -189,7 +200,7 @@ def locale() -> Locale:
     if not has_request_context():
         return _ENGLISH
     # A page asks some thousand times, and flask_babel asks Flask's proxies four times for each.
-    chosen: Locale | None = getattr(g.get("_flask_babel"), "babel_locale", None)
+    chosen: Locale | None = getattr(getattr(g, "_flask_babel", None), "babel_locale", None)
     return chosen or babel_locale() or _ENGLISH
 
 
@@ -225,12 +236,17 @@ def ago(moment: datetime) -> str:
     length = moment - datetime.now(UTC)
     if abs(length) < timedelta(seconds=1):
         return texts.gettext("now")
-    return dates.format_timedelta(length, threshold=1.5, add_direction=True, locale=locale())
+    return _ago(round(length.total_seconds()), locale())
+
+
+@lru_cache(maxsize=4096)
+def _ago(seconds: int, language: Locale) -> str:
+    return dates.format_timedelta(seconds, threshold=1.5, add_direction=True, locale=language)
 
 
 def utc(moment: datetime) -> str:
     """*moment* for everybody: ``2026-01-31 12:00:00 UTC``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
 
 
 def absolute(moment: datetime) -> str:
@@ -267,25 +283,28 @@ _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 def duration(length: timedelta) -> str:
     """A duration with a fitting unit, or two: ``3 ms``, ``5.2 s``, ``2 min, 5 s``."""
+    return _duration(length, locale())
+
+
+# Pages over long lists write the same few numbers again and again, and Babel reads its patterns
+# anew for each.
+@lru_cache(maxsize=4096)
+def _duration(length: timedelta, language: Locale) -> str:
     seconds = length.total_seconds()
     if seconds < 1:
-        return _in_unit(round(seconds * 1000), "duration-millisecond")
+        return _unit_of(round(seconds * 1000), "duration-millisecond", language)
     if seconds < 60:
-        return _in_unit(round(seconds, 1), "duration-second")
+        return _unit_of(round(seconds, 1), "duration-second", language)
     rest, parts = round(seconds), []
     for name, size in _UNITS:
         count, rest = divmod(rest, size)
         if count:
-            parts.append(_in_unit(count, f"duration-{name}"))
+            parts.append(_unit_of(count, f"duration-{name}", language))
         elif parts:
             break  # two units that don't follow each other say more than anybody wants to know
         if len(parts) == 2:
             break
-    return str(format_list(parts, style="unit-short", locale=locale()))
-
-
-def _in_unit(amount: float, unit: str) -> str:
-    return _unit_of(amount, unit, locale())
+    return str(format_list(parts, style="unit-short", locale=language))
 
 
 def grouped(value: float) -> str:
@@ -293,8 +312,7 @@ def grouped(value: float) -> str:
     return _grouped(value, locale())
 
 
-# Pages over long lists write the same few numbers again and again, and Babel reads its patterns
-# anew for each. Typed, because 1 and 1.0 are written differently.
+# Typed, because 1 and 1.0 are written differently.
 @lru_cache(maxsize=4096, typed=True)
 def _grouped(value: float, language: Locale) -> str:
     return str(numbers.format_decimal(value, locale=language, decimal_quantization=False))
@@ -330,12 +348,17 @@ def percent(share: float) -> str:
 
 def _exact(digits: str) -> str:
     """Digits with the language's groups and point, none of them rounded away."""
+    return _exact_in(digits, locale())
+
+
+@lru_cache(maxsize=4096)
+def _exact_in(digits: str, language: Locale) -> str:
     if not digits.lstrip("-").replace(".", "", 1).isdigit():
         return digits  # no finite number, or one with an exponent
     whole, _, fraction = digits.lstrip("-").partition(".")
-    text = grouped(int(whole))
+    text = _grouped(int(whole), language)
     if fraction:
-        text += numbers.get_decimal_symbol(locale()) + fraction
+        text += numbers.get_decimal_symbol(language) + fraction
     return f"−{text}" if digits.startswith("-") else text
 
 

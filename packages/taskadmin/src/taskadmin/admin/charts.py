@@ -95,9 +95,26 @@ def lines_over_time(
     Args:
         title: What it shows, in words: the text alternative.
         moments: When each value was, the earliest first; at least one.
-        number: Writes a number on the axis.
+        number: Writes a number on the axis, in the reader's language; the same function each time.
         from_zero: Whether the axis begins with 0, whatever the least value.
     """
+    values = tuple(Series(one.kind, one.label, tuple(one.values)) for one in series)
+    # The labels are times in the reader's zone.
+    reader = (str(i18n.locale()), i18n.zone_name())
+    return _lines(title, tuple(moments), values, number, from_zero, reader)
+
+
+@lru_cache(maxsize=64)
+def _lines(
+    title: str,
+    moments: Sequence[datetime],
+    series: Sequence[Series],
+    number: Callable[[float], str],
+    from_zero: bool,
+    _reader: tuple[str, str | None],
+) -> Markup:
+    # A page with a chart is asked for every few seconds, and its task runs less often: drawing
+    # takes as long as the rest of the page three times.
     begin, end = moments[0], moments[-1]
     if begin == end:  # pygal's scale needs some width
         begin, end = begin - timedelta(seconds=1), end + timedelta(seconds=1)

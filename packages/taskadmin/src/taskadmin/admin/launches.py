@@ -89,7 +89,7 @@ class LaunchesView(ProtectedView):
             "taskadmin/launches_details.html",
             row=row,
             launch=launch,
-            causes=[] if row.is_missed else causes(self.database, launch.id),
+            causes=[] if row.is_missed else causes(self.database, launch.id, is_over=row.is_over),
             explained=EXPLAINED,
             counted=COUNTED,
         )

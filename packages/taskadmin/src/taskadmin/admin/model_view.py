@@ -38,12 +38,16 @@ class ProtectedModelView(ProtectedView, ModelView):
 
     def get_list(self, page: int | None, *arguments: Any, **options: Any) -> Any:
         """The rows of a page; a page behind the last one leads to the first, with its filter."""
-        count, rows = super().get_list(page, *arguments, **options)
+        count, rows = self.rows_of(page, *arguments, **options)
         if page and not rows:
             kept = {name: value for name, value in request.args.items() if name != "page"}
             query = f"?{urlencode(kept)}" if kept else ""
             abort(redirect(self.get_url(".index_view") + query))
         return count, rows
+
+    def rows_of(self, page: int | None, *arguments: Any, **options: Any) -> Any:
+        """How many rows there are, and those of a page; the arguments are ``get_list``'s."""
+        return super().get_list(page, *arguments, **options)
 
     def get_one(self, id: str) -> Any:  # noqa: A002 - Flask-Admin's name
         """The row of this id; None if no id can look like that."""

@@ -34,11 +34,12 @@ class Sparkline:
     @property
     def paths(self) -> Mapping[str, str]:
         """An SVG path for each state."""
-        longest = max((_seconds(bar) for bar in self.bars), default=0.0)
+        lengths = [bar.took.total_seconds() if bar.took is not None else 0.0 for bar in self.bars]
+        longest = max(lengths, default=0.0)
         found: dict[str, list[str]] = {}
-        for index, bar in enumerate(self.bars):
+        for index, (bar, length) in enumerate(zip(self.bars, lengths, strict=True)):
             # Roots, so that one slow run doesn't press all others flat.
-            share = math.sqrt(_seconds(bar) / longest) if longest else 0.0
+            share = math.sqrt(length / longest) if longest else 0.0
             height = round(4 + (_HEIGHT - 5) * share) if bar.took is not None else 4
             found.setdefault(bar.state, []).append(f"M{2 * index + 1} {_HEIGHT}v-{height}")
         return {state: "".join(moves) for state, moves in found.items()}
@@ -49,7 +50,3 @@ class Sparkline:
         failed = sum(bar.state == RunState.FAILED for bar in self.bars)
         runs = ngettext("the last run", "the last %(num)s runs", len(self.bars))
         return gettext("%(runs)s, %(failed)s failed", runs=runs, failed=failed)
-
-
-def _seconds(bar: Bar) -> float:
-    return bar.took.total_seconds() if bar.took is not None else 0.0

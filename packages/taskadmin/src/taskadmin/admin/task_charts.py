@@ -98,9 +98,13 @@ class TaskCharts:
             gettext("Durations of the last runs"),
             [run.due_at for run in shown],
             [Series("value", gettext("duration"), seconds)],
-            number=lambda value: duration(timedelta(seconds=value)),
+            number=_seconds_in_words,
             from_zero=True,
         )
+
+
+def _seconds_in_words(value: float) -> str:
+    return duration(timedelta(seconds=value))
 
 
 def _facts(values: Sequence[float]) -> Facts:

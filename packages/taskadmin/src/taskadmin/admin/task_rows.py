@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -50,29 +51,44 @@ def task_rows(
     schedules = next_dues(session, ids)
     found = pauses.pauses_of(session, ids)
     now = clock.now(session)
+    # Said once: most tasks of a list have no schedule of their own.
+    common = _said(None, slot_interval_s)
     return {
-        task.id: _row(task, schedules, found, now=now, slot_interval_s=slot_interval_s)
+        task.id: _row(task, schedules, found, common, now=now, slot_interval_s=slot_interval_s)
         for task in tasks
     }
+
+
+class _Said(NamedTuple):
+    """A schedule in words and in two lines, or why it can't be read."""
+
+    words: str | None
+    lines: tuple[str, str] | None
+    error: str | None
+
+
+def _said(schedule: TaskSchedule | None, slot_interval_s: float) -> _Said:
+    words: str | None = None
+    try:
+        words = in_words(schedule_of(schedule), slot_interval_s)
+        lines = in_lines(schedule_of(schedule), slot_interval_s)
+    except InvalidSchedule as invalid:
+        error = gettext("Its schedule can't be read: %(problem)s", problem=invalid)
+        return _Said(words, None, error)
+    return _Said(words, lines, schedule.error if schedule is not None else None)
 
 
 def _row(
     task: Task,
     schedules: Mapping[int, TaskSchedule],
     found: Mapping[int, TaskPause],
+    common: _Said,
     *,
     now: datetime,
     slot_interval_s: float,
 ) -> TaskRow:
     schedule = schedules.get(task.id)
-    words: str | None = None
-    lines: tuple[str, str] | None = None
-    try:
-        words = in_words(schedule_of(schedule), slot_interval_s)
-        lines = in_lines(schedule_of(schedule), slot_interval_s)
-        error = schedule.error if schedule is not None else None
-    except InvalidSchedule as invalid:
-        error = gettext("Its schedule can't be read: %(problem)s", problem=invalid)
+    words, lines, error = common if schedule is None else _said(schedule, slot_interval_s)
     trouble, reason = _trouble(task)
     if error is not None:
         trouble, reason = trouble or "invalid", reason or error

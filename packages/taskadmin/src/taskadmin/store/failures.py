@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from ..models import RunState, Task, TaskResult
 from .clock import now
 from .living import is_of_living_task
+from .remembered import Remembered
 
 #: Failed runs that are counted at most, the newest ones.
 COUNTED = 10_000
@@ -57,10 +58,28 @@ class Failures(NamedTuple):
     oldest: datetime | None
 
 
+#: Where more failed than are counted: grouping so many costs as much as the rest of the page
+#: twice, and whatever people do, other failures take their place.
+_MANY: Remembered[Failures] = Remembered(seconds=10)
+
+
 def recent_failures(
     session: Session, *, most: int = COUNTED, most_groups: int = GROUPS
 ) -> Failures:
-    """Group the newest failed runs; three queries, in an index of those that have an error."""
+    """Group the newest failed runs; three queries, in an index of those that have an error.
+
+    An answer that is ``capped`` is remembered for some seconds.
+    """
+    known = _MANY.find(session, (most, most_groups))
+    if known is not None:
+        return known
+    found = _grouped(session, most, most_groups)
+    if found.capped:
+        _MANY.keep(session, (most, most_groups), found)
+    return found
+
+
+def _grouped(session: Session, most: int, most_groups: int) -> Failures:
     moment = now(session)
     newest = (
         select(TaskResult.id, TaskResult.job, TaskResult.error_type, TaskResult.finished_at)

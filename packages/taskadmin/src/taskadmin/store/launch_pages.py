@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, case, func, literal, select, true, union_all
 from sqlalchemy.orm import Session, joinedload
 
 from ..models import Launch, LaunchKind, LaunchState, RunState, TaskResult
 from .launches import IS_OPEN
+from .remembered import Remembered
 
 #: Runs of a launch up to which every state is counted: a page shows thirty launches.
 COUNTED = 5_000
@@ -115,8 +116,15 @@ def _counted(session: Session, launches: Collection[Launch]) -> dict[int, Progre
 def _estimated(session: Session, launches: Collection[Launch]) -> dict[int, Progress]:
     if not launches:
         return {}
-    rows: Iterable[Any] = session.execute(union_all(*(_of_large(one.id) for one in launches)))
-    found = {row[0]: _Looked(*row[1:]) for row in rows}
+    over = [one for one in launches if one.state == LaunchState.CLOSED]
+    found = {one.id: known for one in over if (known := _OVER.find(session, one.id)) is not None}
+    wanted = [one.id for one in launches if one.id not in found]
+    if wanted:
+        rows: Iterable[Any] = session.execute(union_all(*(_of_large(one) for one in wanted)))
+        found |= {row[0]: _Looked(*row[1:]) for row in rows}
+    for one in over:
+        if one.id in wanted:
+            _OVER.keep(session, one.id, found[one.id])
     return {one.id: _progress(one, found[one.id]) for one in launches}
 
 
@@ -144,6 +152,10 @@ class _Looked(NamedTuple):
         return (self.first_open - self.first) / (self.last - self.first + 1)
 
 
+#: Of large launches that are closed: nothing of them changes, until their results are deleted.
+_OVER: Remembered[_Looked] = Remembered(seconds=600)
+
+
 def _of_large(launch_id: int) -> Select[*tuple[Any, ...]]:
     """Counts over the indexes of open and of failed runs, neither of them read far."""
     opened = (
@@ -169,16 +181,30 @@ def _of_large(launch_id: int) -> Select[*tuple[Any, ...]]:
         .subquery()
     )
     is_own = (failed.c.launch_id == launch_id) & (failed.c.state == RunState.FAILED)
+    of_opened = select(
+        func.count().label("number"),
+        _sum_of(opened.c.state == RunState.RUNNING).label("running"),
+        func.min(opened.c.id).label("first"),
+    ).select_from(opened)
+    of_failed = select(_sum_of(is_own).label("own"), func.count().label("through")).select_from(
+        failed
+    )
+    # Both are one row.
+    opened_row, failed_row = of_opened.subquery(), of_failed.subquery()
     return select(
         literal(launch_id),
-        func.count(),
-        func.coalesce(func.sum(case((opened.c.state == RunState.RUNNING, 1), else_=0)), 0),
-        select(func.coalesce(func.sum(case((is_own, 1), else_=0)), 0)).scalar_subquery(),
-        select(func.count()).select_from(failed).scalar_subquery(),
-        func.min(opened.c.id),
+        opened_row.c.number,
+        opened_row.c.running,
+        failed_row.c.own,
+        failed_row.c.through,
+        opened_row.c.first,
         first,
         last,
-    ).select_from(opened)
+    ).join_from(opened_row, failed_row, true())
+
+
+def _sum_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
 
 
 def _is_of(launch_id: int) -> ColumnElement[bool]:
@@ -225,8 +251,28 @@ class Cause(NamedTuple):
     number: int
 
 
-def causes(session: Session, launch_id: int, *, limit: int = 20) -> list[Cause]:
-    """Reasons of skips and types of errors among the first ``EXPLAINED`` runs, most frequent first."""
+#: Of launches that are closed.
+_CAUSES: Remembered[list[Cause]] = Remembered(seconds=600)
+
+
+def causes(
+    session: Session, launch_id: int, *, limit: int = 20, is_over: bool = False
+) -> list[Cause]:
+    """Reasons of skips and types of errors among the first ``EXPLAINED`` runs, most frequent first.
+
+    Args:
+        limit: Most causes returned.
+        is_over: Whether the launch is closed: what is found is remembered for some minutes.
+    """
+    if is_over and (known := _CAUSES.find(session, (launch_id, limit))) is not None:
+        return known
+    found = _causes(session, launch_id, limit)
+    if is_over:
+        _CAUSES.keep(session, (launch_id, limit), found)
+    return found
+
+
+def _causes(session: Session, launch_id: int, limit: int) -> list[Cause]:
     first = (
         select(TaskResult.state, TaskResult.reason, TaskResult.error_type)
         .where(_is_of(launch_id))

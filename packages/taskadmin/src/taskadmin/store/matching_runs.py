@@ -16,6 +16,7 @@ from ..models import RunState, Task, TaskResult, User
 from ..texts import ngettext
 from .health import reading
 from .living import is_of_living_task
+from .remembered import Remembered
 from .run_arguments import WantedArgument
 from .usernames import normalize_host_username
 
@@ -27,6 +28,11 @@ PATIENCE = 4.0
 #: SQLSTATE of a statement that took longer than it may (PostgreSQL's documentation, Appendix A).
 _CANCELED = "57014"
 _OPEN = frozenset({RunState.QUEUED, RunState.RUNNING})
+#: States that an index finds, or nearly so.
+_CHEAP = (RunState.QUEUED, RunState.RUNNING, RunState.FAILED)
+#: Of which runs there were more than are counted, by filter and most. Counting that far costs
+#: as much as the rest of a page, and there will hardly be fewer in some seconds.
+_MANY: Remembered[bool] = Remembered(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,35 +235,67 @@ class Counts(NamedTuple):
 
 
 def count_matching(session: Session, which: Matching, *, most: int = MOST) -> Counts:
-    """Count runs, by one statement or two.
+    """Count runs, by one statement or two, or by none.
 
     Up to *most* runs are counted by state. Of more, only those are that an index finds: the open
-    and the failed ones.
+    and the failed ones. That there are more than *most* is remembered for some seconds.
     """
-    total = None
-    rows = _select(TaskResult.state, which).limit(most + 1).subquery()
-    try:
-        with searching(session):
-            counted = session.execute(
-                select(rows.c.state, func.count()).group_by(rows.c.state)
-            ).all()
-        found = {RunState(state): number for state, number in counted}
-        total = sum(found.values())
-        if total <= most:
-            return Counts(total, {state: found.get(state, 0) for state in RunState})
-    except SearchTooLong:
-        pass
-    cheap = (RunState.QUEUED, RunState.RUNNING, RunState.FAILED)
-    columns = [_number(replace(which, states=[state]), most) for state in cheap]
-    try:
-        with searching(session):
-            numbers = tuple(session.execute(select(*columns)).one())
-    except SearchTooLong:
-        return Counts(total, {})
-    by_state = dict(zip(cheap, numbers, strict=True))
-    if which.states is not None:
-        by_state = {state: by_state[state] for state in cheap if state in which.states}
-    return Counts(total, by_state)
+    total = most + 1 if _are_many(session, which, most) else None
+    if total is None:
+        try:
+            found = _count_by_state(session, which, most)
+            total = sum(found.values())
+        except SearchTooLong:
+            pass
+        else:
+            if total <= most:
+                return Counts(total, {state: found.get(state, 0) for state in RunState})
+            _MANY.keep(session, (repr(which), most), True)
+    if total is not None and which.states is not None and len(set(which.states)) == 1:
+        return Counts(total, dict.fromkeys(which.states, total))
+    return Counts(total, _count_cheap(session, which, most))
+
+
+def _count_by_state(session: Session, which: Matching, most: int) -> Mapping[RunState, int]:
+    """How many there are in each state; of more than *most*, as many as are more than that.
+
+    Raises:
+        SearchTooLong: If the database didn't count them in time.
+    """
+    with searching(session):
+        if which.states is not None and len(set(which.states)) == 1:
+            (state,) = set(which.states)
+            return {state: session.execute(select(_number(which, most))).scalar_one()}
+        rows = _select(TaskResult.state, which).limit(most + 1).subquery()
+        counted = session.execute(select(rows.c.state, func.count()).group_by(rows.c.state))
+        return {RunState(state): number for state, number in counted.all()}
+
+
+def _count_cheap(session: Session, which: Matching, most: int) -> Mapping[RunState, int]:
+    """How many there are in those states that an index finds; nothing if even that took too long."""
+    filters = {
+        state: replace(which, states=[state])
+        for state in _CHEAP
+        if which.states is None or state in which.states
+    }
+    found = {state: most + 1 for state, one in filters.items() if _are_many(session, one, most)}
+    wanted = {state: one for state, one in filters.items() if state not in found}
+    if wanted:
+        columns = [_number(one, most) for one in wanted.values()]
+        try:
+            with searching(session):
+                numbers = tuple(session.execute(select(*columns)).one())
+        except SearchTooLong:
+            return {}
+        found |= dict(zip(wanted, numbers, strict=True))
+        for state, one in wanted.items():
+            if found[state] > most:
+                _MANY.keep(session, (repr(one), most), True)
+    return {state: found[state] for state in filters}
+
+
+def _are_many(session: Session, which: Matching, most: int) -> bool:
+    return _MANY.find(session, (repr(which), most)) is not None
 
 
 def _number(which: Matching, most: int) -> Any:

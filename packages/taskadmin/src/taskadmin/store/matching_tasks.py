@@ -7,24 +7,29 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, and_, false, func, not_, or_, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from ..errors import InvalidUsername, TooManyTasks
 from ..models import GENERATE_RANDOM_NUMBER, MASKED, RunState, Task, TaskResult, TaskSchedule, User
 from ..texts import gettext, number
 from .json_values import forms_of, number_in, value_of
+from .remembered import Remembered
 from .usernames import normalize_host_username
 
 #: Most tasks that "all that match" may mean, and that are counted for a tab.
 MOST = 10_000
 #: Failed runs among which tasks are found that are failing, the newest ones.
-FAILURES = 1_000
+FAILURES = 500
 #: Own schedules whose due time is over for longer are late: nothing launches them.
 LATE_AFTER = timedelta(seconds=60)
 
+#: Of which tasks there were more than are counted, by filter and most: over a hundred thousand
+#: tasks, counting as far takes as long as showing fifty of them.
+_MANY: Remembered[bool] = Remembered(seconds=10)
 _LIMITS = {"lower_limit": Task.lower_limit, "upper_limit": Task.upper_limit}
 
 
@@ -123,7 +128,7 @@ class MatchingTasks:
             case TaskState.PAUSED:
                 return Task.enabled.is_(False)
             case TaskState.FAILING:
-                return Task.id.in_(_failing())
+                return Task.id.in_(_failing(FAILURES))
             case TaskState.LATE:
                 assert self.moment is not None, "whoever asks for late tasks says what time it is"
                 late = select(TaskSchedule.task_id).where(
@@ -136,27 +141,35 @@ class MatchingTasks:
                 return Task.job.in_(jobs)
 
 
-def _failing() -> Any:
+# Made once: that takes as long as a query.
+@cache
+def _failing(most: int) -> Any:
     """Ids of tasks whose last finished run failed, as far as it is among the newest failures."""
     newest = (
-        select(TaskResult.task_id)
+        select(TaskResult.task_id, TaskResult.due_at, TaskResult.state)
         .where(TaskResult.error_type.is_not(None))  # the index that isn't large
         .order_by(TaskResult.id.desc())
-        .limit(FAILURES)
+        .limit(most)
         .subquery()
     )
-    failed = select(newest.c.task_id).distinct().subquery()
-    # A subquery for each of these tasks reads a row or two of an index; as a join it may well
-    # become a scan of all results.
-    last = (
-        select(TaskResult.state)
-        .where(TaskResult.task_id == failed.c.task_id, TaskResult.finished_at.is_not(None))
-        .order_by(TaskResult.due_at.desc())
+    # A subquery for each of these runs looks into an index; as a join it may well become a scan
+    # of all results. Mostly there is no later run, and then it reads no row at all.
+    later = aliased(TaskResult)
+    later_id = (
+        select(later.id)
+        .where(
+            later.task_id == newest.c.task_id,
+            later.due_at > newest.c.due_at,
+            later.finished_at.is_not(None),
+        )
         .limit(1)
-        .correlate(failed)
+        .correlate(newest)
         .scalar_subquery()
     )
-    return select(failed.c.task_id).where(last == RunState.FAILED)
+    return select(newest.c.task_id).where(
+        newest.c.state == RunState.FAILED,  # one that is tried again has an error, too
+        later_id.is_(None),
+    )
 
 
 def _is_by(username: str) -> ColumnElement[bool]:
@@ -167,20 +180,45 @@ def _is_by(username: str) -> ColumnElement[bool]:
     return Task.created_by.in_(select(User.id).where(User.username_key == key))
 
 
+def failing_tasks(session: Session, which: MatchingTasks) -> Sequence[int]:
+    """Ids of the tasks that match and are failing, the newest first; ``FAILURES`` at most.
+
+    Finding them takes as long as showing a page of them: a page does it once.
+    """
+    which = replace(which, states={*which.states, TaskState.FAILING})
+    query = select(Task.id).where(*which.conditions()).order_by(Task.id.desc())
+    return session.scalars(query).all()
+
+
 def count_by_state(
-    session: Session, which: MatchingTasks, *, most: int = MOST
+    session: Session, which: MatchingTasks, *, most: int = MOST, failing: int | None = None
 ) -> Mapping[TaskState | None, int]:
     """How many tasks match in each state, and in all (None), by one query.
 
-    Each is counted up to *most*; one more stands for any number.
+    Each is counted up to *most*; one more stands for any number, and that it is so is
+    remembered for some seconds.
+
+    Args:
+        failing: How many are failing, where that is known.
     """
     filters: dict[TaskState | None, MatchingTasks] = {None: which}
     filters |= {state: replace(which, states={*which.states, state}) for state in TaskState}
+    # Not by the moment, which is another one each time.
+    keys = {state: (repr(replace(one, moment=None)), most) for state, one in filters.items()}
+    found = {state: most + 1 for state, key in keys.items() if _MANY.find(session, key)}
+    if failing is not None:
+        found[TaskState.FAILING] = min(failing, most + 1)
+    wanted = [state for state in filters if state not in found]
     columns = []
-    for one in filters.values():
-        ids = select(Task.id).where(*one.conditions()).limit(most + 1).subquery()
+    for state in wanted:
+        ids = select(Task.id).where(*filters[state].conditions()).limit(most + 1).subquery()
         columns.append(select(func.count()).select_from(ids).scalar_subquery())
-    return dict(zip(filters, session.execute(select(*columns)).one(), strict=True))
+    if columns:
+        found |= dict(zip(wanted, session.execute(select(*columns)).one(), strict=True))
+    for state in wanted:
+        if found[state] > most:
+            _MANY.keep(session, keys[state], True)
+    return {state: found[state] for state in filters}
 
 
 def matching_tasks(session: Session, which: MatchingTasks, *, most: int = MOST) -> Sequence[int]:

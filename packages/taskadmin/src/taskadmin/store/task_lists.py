@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from ..models import RunState, Task, TaskResult
@@ -53,34 +54,42 @@ def last_runs(
 
     Tasks without runs are left out.
     """
-    earlier = aliased(TaskResult)
+    found: dict[int, list[ListedRun]] = {}
+    for row in session.execute(_last_runs(most), {"task_ids": task_ids}):
+        run = ListedRun._make(row)
+        found.setdefault(run.task_id, []).append(run)
+    return found
+
+
+# Made once, and of tables instead of classes: a list shows some thousand runs, and the ORM would
+# look at each of them.
+@cache
+def _last_runs(most: int) -> Select[*tuple[Any, ...]]:
+    task, run = Task.__table__.c, TaskResult.__table__.c
+    earlier = TaskResult.__table__.alias("earlier").c
     since = (
         select(earlier.due_at)
-        .where(earlier.task_id == Task.id)
+        .where(earlier.task_id == task.id)
         .order_by(earlier.due_at.desc())
         .limit(1)
         .offset(most - 1)
-        .correlate(Task)
+        .correlate(Task.__table__)
         .scalar_subquery()
     )
-    rows = session.execute(
-        select(*_columns(TaskResult))  # type: ignore[call-overload]
-        .select_from(Task)
+    return (
+        select(*(run[name] for name in ListedRun._fields))
+        .select_from(Task.__table__)
         .join(
-            TaskResult,
+            TaskResult.__table__,
             and_(
-                TaskResult.task_id == Task.id,
+                run.task_id == task.id,
                 # Computed once for each task, so that an index leads to these rows and no other.
-                TaskResult.due_at >= func.coalesce(since, _EVER, type_=TaskResult.due_at.type),
+                run.due_at >= func.coalesce(since, _EVER, type_=run.due_at.type),
             ),
         )
-        .where(Task.id.in_(task_ids))
-        .order_by(TaskResult.task_id, TaskResult.due_at)
+        .where(task.id.in_(bindparam("task_ids", expanding=True)))
+        .order_by(run.task_id, run.due_at)
     )
-    found: dict[int, list[ListedRun]] = {}
-    for row in rows:
-        found.setdefault(row.task_id, []).append(ListedRun(*row))
-    return found
 
 
 def charted_runs(session: Session, task_id: int, *, most: int = CHARTED) -> Sequence[ListedRun]:
