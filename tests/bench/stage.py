@@ -87,15 +87,15 @@ def running(
                 one.wait()
 
 
-def memory_mb(processes: Sequence[psutil.Process]) -> float:
-    """What they and their children hold now, in MB of their own (USS)."""
-    total = 0.0
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for one in (process, *process.children(recursive=True)):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    total += one.memory_full_info().uss / 1e6
-    return total
+def peak_memory_mb(process: psutil.Process) -> float:
+    """The most that the largest of a process and its children has held until now, in MB (RSS)."""
+    peaks = [0.0]
+    for one in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
+            status = Path(f"/proc/{one.pid}/status").read_text()
+            (kilobytes,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+            peaks.append(int(kilobytes.split()[1]) / 1024)
+    return max(peaks)
 
 
 def wait_until(look: Callable[[], bool], *, seconds: float, every: float = 0.1) -> None:
