@@ -6,7 +6,7 @@ import dataclasses
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from amqp.exceptions import AccessRefused  # type: ignore[import-untyped]
 from celery import Celery
 from celery.signals import before_task_publish
 from kombu import Connection
@@ -24,9 +25,12 @@ from fixture_types import MakeTask, MakeUser
 from taskadmin.errors import BrokerUnavailable
 from taskadmin.jobs import all_jobs, registry
 from taskadmin.models import Launch, LaunchState, RunState, TaskResult
+from taskadmin.queue import publisher as publishing
 from taskadmin.queue.configuration import DEFAULTS, add_queues_and_schedule
+from taskadmin.queue.confirms import ConfirmedChannel
 from taskadmin.queue.launcher import publish_launch, run_turn
 from taskadmin.queue.names import RUNS_QUEUE
+from taskadmin.queue.prepared import Prepared
 from taskadmin.queue.publisher import Publisher, _declared
 from taskadmin.settings import Settings
 from taskadmin.store import launches
@@ -297,6 +301,35 @@ def test_runs_of_jobs_that_do_not_record_their_start_share_messages(
     assert [sum(len(ids) for _, ids in pairs) for pairs in together] == [10, 10, 5]
     assert together[0][0] == ["2026-01-01T00:00:00.000001+00:00", [1]]
     assert [one.headers["timelimit"] for one in got] == [[60.0, None]] * 8
+
+
+def test_a_broker_that_refuses_the_default_exchange_gets_messages_by_the_queues_own(
+    broker_url: str, channel: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A user who may write to taskadmin's exchanges only loses no run, and is told once."""
+    send, exchanges = ConfirmedChannel.send, []
+    monkeypatch.setattr(publishing, "_default_exchange_closed", set())
+
+    def refuse(
+        self: ConfirmedChannel, messages: Iterable[Prepared], confirmed: bytearray, *rest: Any
+    ) -> None:
+        given = list(messages)
+        exchanges.append(given[0].exchange)
+        if not given[0].exchange:
+            raise AccessRefused("write access to exchange 'amq.default' refused")
+        send(self, given, confirmed, *rest)
+
+    monkeypatch.setattr(ConfirmedChannel, "send", refuse)
+    with Publisher(make(broker_url), timeout_seconds=5) as publisher:
+        before = publisher.ready(RUNS_QUEUE)
+    for _ in range(2):
+        with Publisher(make(broker_url), timeout_seconds=5) as publisher:
+            assert publisher.send(runs_in(RUNS_QUEUE, 12)) == 12
+            assert publisher.send(runs_in(RUNS_QUEUE, 12)) == 12
+
+    assert exchanges == ["", RUNS_QUEUE, RUNS_QUEUE, RUNS_QUEUE]
+    assert ready(channel, RUNS_QUEUE) == before + 4 * 12
+    assert caplog.text.count("go by the queues' own exchanges") == 1
 
 
 def test_a_queue_that_is_not_there_is_empty(broker_url: str, channel: Any) -> None:

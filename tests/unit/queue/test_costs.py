@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Generator
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from fixture_types import CountQueries, MakeUser
 from services.heartbeats import StubHeartbeat
-from taskadmin.jobs import all_jobs
-from taskadmin.models import Task, TaskResult
+from taskadmin.jobs import all_jobs, registry
+from taskadmin.models import RunState, Task, TaskResult
 from taskadmin.queue.execution import Delivery, execute, execute_together
 from taskadmin.store import executions, launches
 from taskadmin.store.executions import Success
@@ -122,3 +126,51 @@ def test_statements_of_single_runs_stay_prepared(session: Session, launch: int) 
     prepared = session.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
     for begin in ("SELECT taskadmin_task_result.", "UPDATE taskadmin_task_result "):
         assert any(statement.startswith(begin) for statement in prepared), prepared
+
+
+@pytest.mark.parametrize(("record_start", "most"), [(False, 2), (True, 7)])
+def test_round_trips_of_single_runs(
+    session: Session,
+    launch: int,
+    monkeypatch: pytest.MonkeyPatch,
+    record_start: bool,
+    most: int,
+) -> None:
+    """One to read a run and one to record it; one more to claim it, and a transaction to record it."""
+    owner = uuid4()
+    launches.take(session, launch, owner)
+    launches.queue_page(session, launch, owner, page_size=30, jobs=all_jobs())
+    rows = session.execute(select(TaskResult.id, TaskResult.due_at)).all()
+    session.rollback()
+    heartbeat = StubHeartbeat(session)
+    heartbeat.process_id()
+    job = dataclasses.replace(all_jobs()["generate_random_number"], record_start=record_start)
+    monkeypatch.setitem(registry._jobs, job.name, job)
+    round_trips = []
+    wait = psycopg.Connection.wait
+
+    def watched(asking: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        try:
+            wanted = next(asking)
+            round_trips.append(1)  # it waits for the server: psycopg waits for nothing, too
+            while True:
+                wanted = asking.send((yield wanted))
+        except StopIteration as stop:
+            return stop.value
+
+    def counting(self: Any, asking: Any, *rest: Any, **options: Any) -> Any:
+        return wait(self, watched(asking), *rest, **options)
+
+    for place, row in enumerate(rows):
+        if place == 20:  # by then all is prepared
+            monkeypatch.setattr(psycopg.Connection, "wait", counting)
+        execute(
+            session,
+            Delivery(*row, worker="w", redelivered=False, heartbeat=lambda: heartbeat),  # type: ignore[arg-type,return-value]
+        )
+
+    assert len(round_trips) <= most * 10
+    states = session.scalars(
+        select(TaskResult.state).where(TaskResult.id.in_([r.id for r in rows]))
+    )
+    assert set(states) == {RunState.SUCCEEDED}

@@ -219,6 +219,37 @@ def test_a_launcher_that_dies_while_it_writes_a_page_has_its_last_batch_sent_aga
     assert launch_states(session) == [LaunchState.PUBLISHED]
 
 
+def test_a_page_that_cannot_be_written_leaves_the_batch_before_it_noted(
+    session: Session,
+    celery: Celery,
+    make_task: Callable[..., Task],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It isn't sent again by every turn until the page can be."""
+    for _ in range(5):
+        make_task()
+    original = launches.queue_page
+    pages = 0
+
+    def queue_page(*arguments: Any, **options: Any) -> launches.Page:
+        nonlocal pages
+        pages += 1
+        if pages == 2:
+            raise ValueError("no such thing")
+        return original(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launches, "queue_page", queue_page)
+        with pytest.raises(ValueError, match="no such thing"):
+            run_turn(session, celery, DAY)
+    first = sent(celery)
+    assert len(first) == 2
+
+    run_turn(session, celery, DAY)
+
+    assert first + sent(celery) == run_ids(session)
+
+
 def test_a_launch_waits_for_the_broker_and_goes_on_at_the_next_turn(
     session: Session,
     celery: Celery,

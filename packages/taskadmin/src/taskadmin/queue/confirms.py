@@ -73,8 +73,10 @@ class ConfirmedChannel:
                 self._next_tag += 1
             self._channel.connection.transport.write(frames)
             self._drain(_UNDER_WAY)
-        meanwhile()
-        self._drain(0)
+        try:
+            meanwhile()
+        finally:
+            self._drain(0)
 
     def _drain(self, most: int) -> None:
         """Wait until so many messages at most are under way."""

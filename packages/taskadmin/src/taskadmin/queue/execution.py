@@ -76,7 +76,7 @@ def execute(session: Session, delivery: Delivery) -> bool:
 
 
 #: Runs recorded in one statement, and how long (in seconds) one that is done may wait for others.
-_TOGETHER, _TOGETHER_SECONDS = 500, 0.25
+_TOGETHER, _TOGETHER_SECONDS = 1_000, 0.25
 #: So long one message keeps a worker; the runs that are left get messages of their own.
 _MESSAGE_SECONDS = 60.0
 

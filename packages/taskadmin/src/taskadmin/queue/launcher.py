@@ -187,6 +187,8 @@ def _launch(
         if not (turn.mine or due):
             break
         for launch_id in list(turn.mine):
+            if not go_on():
+                break
             done = failed = True
             with attempts(f"bring launch {launch_id} forward"):
                 done = _or_lost(session, settings, publisher, launch_id, owner, turn)

@@ -45,13 +45,15 @@ class Template:
         self._body: list[bytes] = []
 
     @classmethod
-    def record(cls, channel: Any, queue: str, send: Callable[[Any], None]) -> Self | None:
+    def record(
+        cls, channel: Any, send: Callable[[Any], None], *, queue: str | None = None
+    ) -> Self | None:
         """Take down what *send* sends; None if a run's numbers can't be put into it.
 
         Args:
             channel: Of py-amqp.
-            queue: Where copies of the message go.
             send: Sends over the channel that it gets: ``RUN``, under the id ``TASK_ID``.
+            queue: Where copies go, past the exchange that *send* chooses.
         """
         recorder = _Recorder(channel)
         send(recorder)
@@ -63,8 +65,10 @@ class Template:
         # Another serializer, or a compressed body.
         if _RUN_BYTES not in body or _DUE_BYTES not in body:
             return None
-        # Past the queue's exchange, by the default one, which every queue is bound to by its name
-        # (AMQP 0-9-1, 3.1.3.1): a topic exchange costs RabbitMQ a third of a message's time.
+        if queue is None:
+            return cls(recorder.exchange, recorder.routing_key, properties, body)
+        # By the default exchange, which every queue is bound to by its name (AMQP 0-9-1, 3.1.3.1):
+        # a topic exchange costs RabbitMQ a third of a message's time.
         return cls("", queue, properties, body)
 
     def fill(self, run_id: int, due_at: datetime) -> Prepared:
@@ -92,12 +96,15 @@ class _Recorder:
     def __init__(self, channel: Any) -> None:
         self._channel = channel
         self.message: Any = None
+        self.exchange = self.routing_key = ""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._channel, name)
 
-    def basic_publish(self, message: Any, *_: Any, **__: Any) -> None:
-        self.message = message
+    def basic_publish(
+        self, message: Any, exchange: str = "", routing_key: str = "", **_: Any
+    ) -> None:
+        self.message, self.exchange, self.routing_key = message, exchange, routing_key
 
 
 def wants_each_message(celery: Celery, task: str) -> bool:

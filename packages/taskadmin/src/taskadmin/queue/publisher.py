@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from ..errors import BrokerUnavailable
 from ..jobs import all_jobs
 from ..store import launches, recovery
+from ..store.launches import LaunchLost
 from ..store.results import UnsentRun
 from .confirms import ConfirmedChannel
 from .connection import broker_errors, is_rabbitmq, quick_connection
@@ -36,9 +37,13 @@ RUN_TASK = "taskadmin.run"
 _FEW = 5
 #: What RabbitMQ says of a queue that isn't there.
 _NOT_FOUND = 404
+#: What it says where a user lacks a right.
+_ACCESS_REFUSED = 403
 
 #: Queues that this process declared, by the broker's address; "" stands for all of taskadmin's.
 _declared: set[tuple[str, str]] = set()
+#: Addresses of brokers that refused a message for the default exchange.
+_default_exchange_closed: set[str] = set()
 
 
 class Publisher:
@@ -109,7 +114,8 @@ class Publisher:
 
         Args:
             alone: A message for each, whatever ``runs_per_message`` says.
-            meanwhile: Called once: while the broker is at the messages, if there is time for that.
+            meanwhile: Called once: while the broker is at the messages, or after that. What it
+                raises goes through; ``handled`` says what became of the runs.
 
         Raises:
             BrokerUnavailable: If the broker can't be reached or doesn't confirm; ``handled``
@@ -158,8 +164,10 @@ class Publisher:
             if together:
                 self._send_together(runs, confirmed)
             self._send_at_once(runs, confirmed)
-        except self._queue_errors:
+        except self._queue_errors as error:
             # A channel was closed because of a queue: one by one it shows which.
+            if getattr(error, "code", None) == _ACCESS_REFUSED:
+                self._leave_default_exchange(error)
             self._confirmed_channel = None
             self._producer = self._producer_of(self._connection.channel())
         finally:
@@ -242,6 +250,15 @@ class Publisher:
             for (place, _), one in zip(chosen, had, strict=True):
                 confirmed[place] = one
 
+    def _leave_default_exchange(self, error: BaseException) -> None:
+        """Send by the queues' own exchanges: the broker's user may lack the right for the other."""
+        uri = self._connection.as_uri()
+        if uri in _default_exchange_closed:
+            return
+        _default_exchange_closed.add(uri)
+        self._templates.clear()
+        log.warning("Messages go by the queues' own exchanges, which takes longer: %s", error)
+
     def _do_meanwhile(self) -> None:
         meanwhile, self._meanwhile = self._meanwhile, lambda: None
         meanwhile()
@@ -265,7 +282,9 @@ class Publisher:
             producer = self._celery.amqp.Producer(channel, auto_declare=False)
             self._apply(job, queue, RUN, producer, task_id=TASK_ID)
 
-        return Template.record(self._open().channel, self._celery.amqp.queues[queue].name, send)
+        name = self._celery.amqp.queues[queue].name
+        closed = self._connection.as_uri() in _default_exchange_closed
+        return Template.record(self._open().channel, send, queue=None if closed else name)
 
     def _send(self, run: UnsentRun) -> None:
         try:
@@ -434,7 +453,11 @@ def send_batch(
 
     try:
         publisher.send(runs, meanwhile=meanwhile)
-    except BrokerUnavailable:
+    except LaunchLost:
+        raise
+    except Exception:
+        # What is sent is noted also when the page behind it can't be written.
+        session.rollback()
         note()
         raise
     return Sent(note(), publisher.handled < len(runs) or len(runs) == BATCH)

@@ -17,8 +17,10 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     CursorResult,
+    Interval,
     Table,
     Text,
+    Update,
     and_,
     bindparam,
     case,
@@ -34,7 +36,13 @@ from ..models import Process, RunState, TaskResult
 from .clock import database_now, now
 from .dialect import is_one_of
 from .outcome import Outcome
-from .transaction import end_reading, ledger_transaction, look_up_by_id
+from .transaction import (
+    commit_by_itself,
+    end_reading,
+    ledger_transaction,
+    look_up_by_id,
+    single_statement,
+)
 
 #: Attempts that a run's log keeps, the newest ones.
 LOG_LENGTH = 20
@@ -86,6 +94,7 @@ def open_run(session: Session, run_id: int, due_at: datetime) -> OpenRun | None:
     Ids alone could be reused by a restored database: the due time must match too.
     The transaction ends here, so that none is open while the job runs.
     """
+    commit_by_itself(session)
     row = session.execute(_FIND_OPEN_RUN, {"run_id": run_id, "due_at": due_at}).one_or_none()
     end_reading(session)
     return None if row is None else OpenRun(*row)
@@ -147,7 +156,7 @@ def claim(
         "given_process_id": process_id,
         "given_worker": worker,
     }
-    with ledger_transaction(session):
+    with single_statement(session):
         row = session.execute(_CLAIM, given).one_or_none()
     return None if row is None else ClaimedRun(*row)
 
@@ -217,7 +226,7 @@ def complete_unclaimed(
     Args:
         token: Made for this delivery; tells a repetition of this statement from a stranger.
     """
-    with ledger_transaction(session):
+    with single_statement(session):
         done = _finish_unclaimed(session, run_id, due_at, token, outcome)
     return done or _recorded(session, run_id, token)
 
@@ -225,17 +234,21 @@ def complete_unclaimed(
 def _finish_unclaimed(
     session: Session, run_id: int, due_at: datetime, token: UUID, outcome: Outcome
 ) -> bool:
-    moment = now(session)
     given = {
         "run_id": run_id,
         "given_due_at": due_at,
         "given_state": outcome.state,
         "given_token": token,
-        "given_start": moment - outcome.elapsed,
-        "given_end": moment,
         **{f"given_{name}": value for name, value in _columns(outcome).items()},
     }
-    done: CursorResult[Any] = session.execute(_FINISH_UNCLAIMED, given)  # type: ignore[assignment]
+    if session.get_bind().dialect.name == "postgresql":
+        statement = _FINISH_UNCLAIMED
+        given["given_elapsed"] = outcome.elapsed
+    else:  # has no intervals to reckon with
+        statement = _FINISH_UNCLAIMED_AT
+        given["given_end"] = moment = now(session)
+        given["given_start"] = moment - outcome.elapsed
+    done: CursorResult[Any] = session.execute(statement, given)  # type: ignore[assignment]
     return done.rowcount == 1
 
 
@@ -466,18 +479,25 @@ def _untouched(run_id: Any, due_at: Any) -> ColumnElement[bool]:
     )
 
 
-_FINISH_UNCLAIMED = (
-    update(_RUNS)
-    .where(_untouched(bindparam("run_id"), bindparam("given_due_at")))
-    .values(
-        state=bindparam("given_state"),
-        attempts=1,
-        token=bindparam("given_token"),
-        started_at=bindparam("given_start"),
-        finished_at=bindparam("given_end"),
-        **{name: bindparam(f"given_{name}") for name in _OUTCOME},
+def _finishing(started_at: ColumnElement[datetime], finished_at: ColumnElement[datetime]) -> Update:
+    return (
+        update(_RUNS)
+        .where(_untouched(bindparam("run_id"), bindparam("given_due_at")))
+        .values(
+            state=bindparam("given_state"),
+            attempts=1,
+            token=bindparam("given_token"),
+            started_at=started_at,
+            finished_at=finished_at,
+            **{name: bindparam(f"given_{name}") for name in _OUTCOME},
+        )
     )
+
+
+_FINISH_UNCLAIMED = _finishing(
+    database_now() - bindparam("given_elapsed", type_=Interval), database_now()
 )
+_FINISH_UNCLAIMED_AT = _finishing(bindparam("given_start"), bindparam("given_end"))
 
 
 def _update(session: Session, which: ColumnElement[bool], **values: Any) -> bool:

@@ -23,7 +23,7 @@ from .usernames import normalize_host_username
 #: Most tasks that "all that match" may mean, and that are counted for a tab.
 MOST = 10_000
 #: Failed runs among which tasks are found that are failing, the newest ones.
-FAILURES = 500
+FAILURES = 1_000
 #: Own schedules whose due time is over for longer are late: nothing launches them.
 LATE_AFTER = timedelta(seconds=60)
 

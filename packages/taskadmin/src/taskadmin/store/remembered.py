@@ -18,8 +18,9 @@ class Remembered(Generic[Value]):
     """Answers by database and by what was asked.
 
     Only for answers that mislead nobody while they are old: that there are more rows than are
-    counted, or what became of a launch that is over. A number that is shown as exact is none of
-    them: whoever has just changed something would look at what was before.
+    counted, what became of a launch that is over, the newest ten thousand of even more failures.
+    What is counted whole is none of them: whoever has just changed something would look at what
+    was before.
 
     Args:
         seconds: How long an answer is good for.

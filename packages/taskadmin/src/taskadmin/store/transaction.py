@@ -31,16 +31,25 @@ def look_up_by_id(session: Session) -> None:
 
 
 def end_reading(session: Session) -> None:
-    """End a transaction that only read.
+    """End a transaction in which only this package read: workers and launchers, at their own work.
 
     By a commit: with each rollback psycopg forgets the statements that it has prepared, and
-    PostgreSQL would plan them anew for every run. What a host has left in its session, to be
-    written some time, isn't written by the way.
+    PostgreSQL would plan them anew for every run.
     """
-    if session.new or session.dirty or session.deleted:
-        session.rollback()
-    else:
-        session.commit()
+    session.commit()
+
+
+def commit_by_itself(session: Session) -> bool:
+    """Let PostgreSQL commit each statement, until this session's next commit; False if it can't.
+
+    A run's reading takes one round trip then instead of three, its recording one instead of
+    five, and no process that is stopped holds a lock between them. It can't inside a transaction
+    that has begun, nor where writers have to say so before (SQLite).
+    """
+    if session.in_transaction() or session.get_bind().dialect.name != "postgresql":
+        return False
+    session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+    return True
 
 
 @contextmanager
@@ -67,3 +76,19 @@ def ledger_transaction(session: Session, *, by_id: bool = False) -> Iterator[Non
     except BaseException:
         session.rollback()
         raise
+
+
+@contextmanager
+def single_statement(session: Session) -> Iterator[None]:
+    """A ``ledger_transaction`` for one statement, which PostgreSQL commits by itself."""
+    try:
+        alone = commit_by_itself(session)
+        if alone:
+            yield
+            session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    if not alone:
+        with ledger_transaction(session):
+            yield
