@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from fixture_types import CountQueries, MakeTask, MakeUser
@@ -205,3 +205,15 @@ def test_tasks_of_a_person_come_newest_first(
     second = review.tasks_of(session, ada.id, before_id=first[-1].id, limit=2)
 
     assert [task.id for task in (*first, *second)] == [own[3], own[2], own[0]]
+
+
+@pytest.mark.databases("postgresql")
+def test_the_query_is_not_compiled(session: Session) -> None:
+    """It looks expensive over large tables, and compiling takes longer than reading its few rows."""
+    setting = text("SELECT current_setting('jit')")
+    usual = session.scalar(setting)
+    review.review_page(session)
+    assert session.scalar(setting) == "off"
+
+    session.rollback()
+    assert session.scalar(setting) == usual

@@ -22,12 +22,23 @@ _BY_ID = (
 )
 _LIMITED, _LIMITED_BY_ID = text(_LIMITS), text(f"{_LIMITS}, {_BY_ID}")
 _LOOKED_UP = text(f"SELECT {_BY_ID}")
+_UNCOMPILED = text("SELECT set_config('jit', 'off', true)")
 
 
 def look_up_by_id(session: Session) -> None:
     """Let the rest of this transaction find rows by their ids, not by reading whole tables."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(_LOOKED_UP)
+
+
+def read_uncompiled(session: Session) -> None:
+    """Let PostgreSQL run the rest of this transaction's queries as they are (``jit`` off).
+
+    It compiles a query that it expects to cost much, which takes 50 ms: more than a query of a
+    page that reads a bounded number of rows, whose bounds it doesn't see.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(_UNCOMPILED)
 
 
 def end_reading(session: Session) -> None:
