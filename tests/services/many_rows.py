@@ -82,8 +82,9 @@ def fill(session: Session, rows: int) -> Site:
         RunProgress,
         [{"result_id": id_, "progress": 0.5, "updated_at": moment} for id_ in runs[::7]],
     )
-    have = _count(session, MinuteCount)
-    minute = moment.replace(second=0, microsecond=0) - timedelta(minutes=have + 1)
+    # Behind those that are there: between two fills a minute may begin.
+    oldest = session.scalar(select(func.min(MinuteCount.minute)))
+    minute = (oldest or moment.replace(second=0, microsecond=0)) - timedelta(minutes=1)
     _insert(
         session,
         MinuteCount,

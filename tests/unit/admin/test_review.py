@@ -50,9 +50,10 @@ def test_review_shows_everybody_with_the_amount_of_their_tasks_in_one_query(
         page = reviewer.get("/taskadmin/review/?sort=tasks&desc=1").text
 
     others = ("FROM taskadmin_user \nWHERE taskadmin_user.id =", "taskadmin_process")
-    rows = [one for one in statements if not any(part in one for part in others)]
+    asked = [one for one in statements if "set_config" not in one]
+    rows = [one for one in asked if not any(part in one for part in others)]
     assert len(rows) == 1
-    assert len(statements) == 3
+    assert len(asked) == 3
     assert cells(page) == [
         ["ana", "2", "none yet", "0"],
         ["bea", "1", "3 hours ago", "1"],

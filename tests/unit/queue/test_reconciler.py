@@ -206,7 +206,7 @@ def test_a_launcher_that_is_told_to_stop_gives_its_launch_back(
     """After the page it is at: another one goes on at once, not when the ownership runs out."""
     for _ in range(5):
         make_task()
-    asked = iter([False, False, False, True, True, True])
+    asked = iter([False] * 5 + [True])
 
     turn = run_turn(session, celery, DAY, stopping=lambda: next(asked, True))
 
