@@ -102,6 +102,24 @@ def failing_after(
         yield
 
 
+@contextmanager
+def without_second_page(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> Iterator[None]:
+    """Let the launcher write its first page and raise *error* at the next."""
+    original = launches.queue_page
+    pages = 0
+
+    def queue_page(*arguments: Any, **options: Any) -> launches.Page:
+        nonlocal pages
+        pages += 1
+        if pages == 2:
+            raise error
+        return original(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launches, "queue_page", queue_page)
+        yield
+
+
 class Killed(BaseException):
     """Stands for a signal that no handler sees."""
 
@@ -194,20 +212,8 @@ def test_a_launcher_that_dies_while_it_writes_a_page_has_its_last_batch_sent_aga
     """A page is written while the broker is at the one before, which isn't noted as sent yet."""
     for _ in range(5):
         make_task()
-    original = launches.queue_page
-    pages = 0
-
-    def queue_page(*arguments: Any, **options: Any) -> launches.Page:
-        nonlocal pages
-        pages += 1
-        if pages == 2:
-            raise Killed
-        return original(*arguments, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(launches, "queue_page", queue_page)
-        with pytest.raises(Killed):
-            run_turn(session, celery, DAY)
+    with without_second_page(monkeypatch, Killed()), pytest.raises(Killed):
+        run_turn(session, celery, DAY)
     first = sent(celery)
     assert len(first) == 2, "the first page went out"
 
@@ -228,20 +234,9 @@ def test_a_page_that_cannot_be_written_leaves_the_batch_before_it_noted(
     """It isn't sent again by every turn until the page can be."""
     for _ in range(5):
         make_task()
-    original = launches.queue_page
-    pages = 0
-
-    def queue_page(*arguments: Any, **options: Any) -> launches.Page:
-        nonlocal pages
-        pages += 1
-        if pages == 2:
-            raise ValueError("no such thing")
-        return original(*arguments, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(launches, "queue_page", queue_page)
-        with pytest.raises(ValueError, match="no such thing"):
-            run_turn(session, celery, DAY)
+    error = ValueError("no such thing")
+    with without_second_page(monkeypatch, error), pytest.raises(ValueError, match="no such"):
+        run_turn(session, celery, DAY)
     first = sent(celery)
     assert len(first) == 2
 
