@@ -34,6 +34,21 @@ def _sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 
 
+class statement_now(FunctionElement[datetime]):  # noqa: N801
+    """The database's time when it got this statement: the same wherever the statement says it.
+
+    PostgreSQL only: SQLite's clock stands still during a statement anyway.
+    """
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(statement_now)
+def _statement(element: Any, compiler: Any, **kw: Any) -> str:
+    return "statement_timestamp()"
+
+
 _NOW: Select[datetime] = select(database_now())
 
 

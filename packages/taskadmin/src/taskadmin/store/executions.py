@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from ..models import Process, RunState, TaskResult
-from .clock import database_now, now
+from .clock import database_now, now, statement_now
 from .dialect import is_one_of
 from .outcome import Outcome
 from .transaction import (
@@ -495,7 +495,7 @@ def _finishing(started_at: ColumnElement[datetime], finished_at: ColumnElement[d
 
 
 _FINISH_UNCLAIMED = _finishing(
-    database_now() - bindparam("given_elapsed", type_=Interval), database_now()
+    statement_now() - bindparam("given_elapsed", type_=Interval), statement_now()
 )
 _FINISH_UNCLAIMED_AT = _finishing(bindparam("given_start"), bindparam("given_end"))
 
