@@ -116,8 +116,8 @@ def placeholders(text: str) -> set[str]:
 
 
 def translations(catalogue: Catalog) -> dict[object, object]:
-    """Texts by what they translate: what matters of a compiled catalogue."""
-    return {
+    """Texts by what they translate, and the rule for plurals: what matters of a catalogue."""
+    return {"": catalogue.plural_forms} | {
         message.id if isinstance(message.id, str) else tuple(message.id): (
             message.string if isinstance(message.string, str) else tuple(forms(message))
         )
@@ -148,6 +148,8 @@ def _put(path: Path, content: str, *, check: bool) -> bool:
 def _compile(language: str, catalogue: Catalog) -> None:
     # Babel would write the English of plurals that aren't translated.
     done = Catalog(locale=language, domain="taskadmin", charset="utf-8", fuzzy=False)
+    # As many forms as translators had before them; some releases of Babel know of more.
+    done.mime_headers = [("Plural-Forms", catalogue.plural_forms)]
     for message in catalogue:
         if message.id and is_done(message):
             done.add(message.id, message.string, context=message.context)

@@ -215,15 +215,36 @@ def test_failing_tasks_are_shown_page_by_page_in_either_order(
 
     with count_queries() as statements:
         assert names() == ["Cara", "Anna"]
-    assert sum("error_type IS NOT NULL" in one for one in statements) == 1
+    assert sum("error_type IS NOT NULL" in one and "due_at >" in one for one in statements) == 1
     assert names(page=1) == ["Bela"]
     assert names(sort=0) == ["Anna", "Bela"]
     assert names(sort=0, page=1) == ["Cara"]
     page = superuser.get("/taskadmin/tasks/?state=failing")
     assert 'Failing <span class="count">3</span>' in page.text
     assert "Page 1 of 2" in page.text
+    assert "more tasks may be failing" not in page.text
     beyond = superuser.get("/taskadmin/tasks/?state=failing&page=2")
     assert beyond.location == "/taskadmin/tasks/?state=failing"
+
+
+@pytest.mark.databases("sqlite")
+def test_it_is_said_where_not_all_failures_were_looked_through(
+    session: Session,
+    superuser: FlaskClient,
+    make_task: MakeTask,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The number has a plus on every tab, and the tab of failing tasks says why."""
+    monkeypatch.setattr(matching_tasks, "FAILURES", 2)
+    monkeypatch.setattr(tasks_page, "FAILURES", 2)
+    for _ in range(3):
+        put_runs(session, make_task(), ["failed"])
+
+    pages = [superuser.get(f"/taskadmin/tasks/?{query}").text for query in ("", "state=failing")]
+
+    assert all('Failing <span class="count">2+</span>' in page for page in pages)
+    said = "These were found among the newest 2 failed runs; more tasks may be failing."
+    assert [said in page for page in pages] == [False, True]
 
 
 def test_the_last_sixty_runs_are_a_picture_with_words(

@@ -79,9 +79,10 @@ def test_failing_tasks_that_match_come_with_the_newest_first(
     which = MatchingTasks(words=["dice"], moment=clock.now(session))
 
     assert failing_tasks(session, which) == [ids[2], ids[0]]
-    assert count_by_state(session, which)[TaskState.FAILING] == 2
-    assert count_by_state(session, which, failing=5)[TaskState.FAILING] == 5
-    assert count_by_state(session, which, failing=5, most=3)[TaskState.FAILING] == 4
+    assert count_by_state(session, which).by_state[TaskState.FAILING] == 2
+    assert count_by_state(session, which, failing=5).by_state[TaskState.FAILING] == 5
+    capped = count_by_state(session, which, failing=5, most=3)
+    assert capped.by_state[TaskState.FAILING] == 4
 
 
 def test_only_the_newest_failures_make_tasks_failing(
@@ -94,6 +95,28 @@ def test_only_the_newest_failures_make_tasks_failing(
         put_runs(session, session.get_one(Task, task_id), ["failed"])
 
     assert matching_tasks(session, MatchingTasks(states=[TaskState.FAILING])) == ids[1:]
+
+
+def test_it_is_said_that_more_tasks_may_be_failing(
+    session: Session,
+    make_task: MakeTask,
+    count_queries: CountQueries,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where not all failures were looked through; their number is remembered for a while then."""
+    monkeypatch.setattr(module, "FAILURES", 3)
+    found = []
+    for _ in range(4):
+        put_runs(session, make_task(), ["failed"])
+        which = MatchingTasks(moment=clock.now(session))
+        with count_queries() as statements:
+            counts = count_by_state(session, which)
+        number = counts.by_state[TaskState.FAILING]
+        found.append((number, counts.more_failing, statements[0].count("count(")))
+
+    assert found == [(1, False, 7), (2, False, 7), (3, True, 7), (3, True, 5)]
+    others = MatchingTasks(moment=clock.now(session), words=["dice"])
+    assert count_by_state(session, others, failing=2).more_failing
 
 
 def test_tasks_that_nothing_launches_are_late(session: Session, make_task: MakeTask) -> None:
@@ -223,7 +246,8 @@ def test_every_state_is_counted_by_one_query(
         counts = count_by_state(session, which, most=2)
 
     assert len(statements) == 1
-    assert counts == {
+    assert not counts.more_failing
+    assert counts.by_state == {
         None: 3,
         TaskState.ACTIVE: 3,
         TaskState.PAUSED: 1,
@@ -244,12 +268,12 @@ def test_that_there_are_many_tasks_is_remembered_for_a_while(
     for _ in range(2):
         which = MatchingTasks(known_jobs=known_jobs, moment=clock.now(session))
         with count_queries() as statements:
-            counts = count_by_state(session, which, most=2)
+            counts = count_by_state(session, which, most=2).by_state
         numbers = (counts[None], counts[TaskState.ACTIVE], counts[TaskState.PAUSED])
         found.append((numbers, statements[0].count("count(")))
         make_task(enabled=False)
 
-    assert found == [((3, 3, 0), 6), ((3, 3, 1), 4)]
+    assert found == [((3, 3, 0), 7), ((3, 3, 1), 5)]
 
 
 def test_all_that_match_come_in_batches(session: Session, make_task: MakeTask) -> None:

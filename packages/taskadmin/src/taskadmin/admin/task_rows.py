@@ -44,13 +44,21 @@ class TaskRow:
 
 
 def task_rows(
-    session: Session, tasks: Collection[Task], *, slot_interval_s: float
+    session: Session,
+    tasks: Collection[Task],
+    *,
+    slot_interval_s: float,
+    now: datetime | None = None,
 ) -> dict[int, TaskRow]:
-    """The rows of these tasks by their ids; three queries, however many there are."""
-    ids = [task.id for task in tasks]
-    schedules = next_dues(session, ids)
-    found = pauses.pauses_of(session, ids)
-    now = clock.now(session)
+    """The rows of these tasks by their ids; three queries at most, however many there are.
+
+    Args:
+        now: The database's time, where it is known.
+    """
+    schedules = next_dues(session, [task.id for task in tasks])
+    # A pause's row may be there for an instant after its task was resumed.
+    found = pauses.pauses_of(session, [task.id for task in tasks if not task.enabled])
+    now = now or clock.now(session)
     # Said once: most tasks of a list have no schedule of their own.
     common = _said(None, slot_interval_s)
     return {
@@ -100,8 +108,7 @@ def _row(
         is_due=due is not None and due <= now,
         is_late=due is not None and due < now - LATE_AFTER,
         no_next=no_next,
-        # A pause's row may be there for an instant after its task was resumed.
-        pause=None if task.enabled else found.get(task.id),
+        pause=found.get(task.id),
         trouble=trouble,
         reason=reason,
     )

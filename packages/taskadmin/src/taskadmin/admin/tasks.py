@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,17 +11,25 @@ from flask import Response, flash, g, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from sqlalchemy import literal
-from sqlalchemy.orm import selectinload
 
 from .. import i18n
 from ..errors import EditConflict
-from ..models import Task, User
+from ..models import Task
 from ..shell import error_page
 from ..store import audit, clock, tasks
 from ..store.audit import Filter
-from ..store.matching_tasks import MOST, MatchingTasks, TaskState, count_by_state, failing_tasks
+from ..store.matching_tasks import (
+    FAILURES,
+    MOST,
+    MatchingTasks,
+    TaskCounts,
+    TaskState,
+    count_by_state,
+    failing_tasks,
+)
 from ..store.schedules import ScheduleInput, find_schedule, input_of
 from ..store.task_lists import ListedRun, charted_runs, last_runs, newest_runs
+from ..store.users import usernames_of
 from ..texts import gettext
 from .access import number_of
 from .actor import current_actor
@@ -52,13 +60,13 @@ class TasksView(TaskActions):
 
     def get_query(self) -> Any:
         """Every task that isn't deleted and that the address asks for."""
-        return self._tasks().filter(*self._which().conditions())
+        return super().get_query().filter(*self._which().conditions())
 
     def get_count_query(self) -> Any:
         """How many there are, up to ``MOST`` and one more."""
         # As the tabs count, and no further: over a million tasks it takes long.
         wanted = self._wanted()
-        number = self._counts(wanted)[wanted.state] if wanted is not None else 0
+        number = self._counts(wanted).by_state[wanted.state] if wanted is not None else 0
         return self.database.query(literal(number))
 
     def rows_of(
@@ -74,7 +82,7 @@ class TasksView(TaskActions):
             return found
         begin = (page or 0) * self.page_size
         ids = failing[begin : begin + self.page_size]
-        shown = self._tasks().filter(Task.id.in_(ids)).order_by(Task.id.desc())
+        shown = super().get_query().filter(Task.id.in_(ids)).order_by(Task.id.desc())
         return len(failing), shown.all() if ids else []
 
     def render(self, template: str, **context: Any) -> str:
@@ -94,19 +102,26 @@ class TasksView(TaskActions):
     def _of_list(self, shown: list[Task]) -> dict[str, Any]:
         wanted = self._wanted()
         assert wanted is not None  # index_view has looked
+        counts = self._counts(wanted)
         runs = last_runs(self.database, [task.id for task in shown])
         return {
             "latest": {task_id: some[-1] for task_id, some in runs.items()},
             "sparklines": {task_id: _sparkline(some) for task_id, some in runs.items()},
+            "authors": usernames_of(self.database, {task.created_by for task in shown}),
             "rows": task_rows(
-                self.database, shown, slot_interval_s=self.state.settings.launch_interval_seconds
+                self.database,
+                shown,
+                slot_interval_s=self.state.settings.launch_interval_seconds,
+                now=wanted.which.moment,
             ),
             "wanted": wanted,
             "search": wanted.search,
             "state": wanted.state,
             "given": wanted.given,
             "states": list(TaskState),
-            "counts": self._counts(wanted),
+            "counts": counts.by_state,
+            "more_failing": counts.more_failing,
+            "failures": FAILURES,
             "most": MOST,
         }
 
@@ -279,7 +294,7 @@ class TasksView(TaskActions):
         wanted: TaskFilter | None = g.taskadmin_task_filter
         return wanted
 
-    def _counts(self, wanted: TaskFilter) -> Mapping[TaskState | None, int]:
+    def _counts(self, wanted: TaskFilter) -> TaskCounts:
         """How many tasks there are in each state, counted once for a request."""
         if "taskadmin_task_counts" not in g:
             failing = self._failing(wanted)
@@ -288,13 +303,8 @@ class TasksView(TaskActions):
                 wanted.of_any_state,
                 failing=len(failing) if failing is not None else None,
             )
-        counts: Mapping[TaskState | None, int] = g.taskadmin_task_counts
+        counts: TaskCounts = g.taskadmin_task_counts
         return counts
-
-    def _tasks(self) -> Any:
-        # Authors of the page's tasks alone: joined, PostgreSQL finds those of all that match.
-        author = selectinload(Task.author).load_only(User.username)
-        return super().get_query().options(author)
 
     def _failing(self, wanted: TaskFilter) -> Sequence[int] | None:
         """Ids of the failing tasks where those are asked for, looked up once for a request."""

@@ -8,9 +8,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, and_, false, func, not_, or_, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    ScalarSelect,
+    Subquery,
+    and_,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from ..errors import InvalidUsername, TooManyTasks
@@ -27,9 +38,9 @@ FAILURES = 1_000
 #: Own schedules whose due time is over for longer are late: nothing launches them.
 LATE_AFTER = timedelta(seconds=60)
 
-#: Of which tasks there were more than are counted, by filter and most: over a hundred thousand
-#: tasks, counting as far takes as long as showing fifty of them.
-_MANY: Remembered[bool] = Remembered(seconds=10)
+#: Of which tasks there were more than are counted, by filter and most, and what was counted: over
+#: a hundred thousand tasks, counting as far takes as long as showing fifty of them.
+_MANY: Remembered[int] = Remembered(seconds=10)
 _LIMITS = {"lower_limit": Task.lower_limit, "upper_limit": Task.upper_limit}
 
 
@@ -121,6 +132,10 @@ class MatchingTasks:
             found.append(false())
         return found
 
+    def ids(self, most: int) -> Subquery:
+        """The ids of so many of them at most, in no order."""
+        return select(Task.id).where(*self.conditions()).limit(most).subquery()
+
     def _is(self, state: TaskState) -> ColumnElement[bool]:
         match state:
             case TaskState.ACTIVE:
@@ -141,17 +156,30 @@ class MatchingTasks:
                 return Task.job.in_(jobs)
 
 
-# Made once: that takes as long as a query.
+class TaskCounts(NamedTuple):
+    """How many tasks match in each state, and in all (None)."""
+
+    by_state: Mapping[TaskState | None, int]
+    #: Whether there are more failures than were looked through: more tasks may be failing.
+    more_failing: bool
+
+
 @cache
-def _failing(most: int) -> Any:
-    """Ids of tasks whose last finished run failed, as far as it is among the newest failures."""
-    newest = (
+def _newest_failures(most: int) -> Subquery:
+    return (
         select(TaskResult.task_id, TaskResult.due_at, TaskResult.state)
         .where(TaskResult.error_type.is_not(None))  # the index that isn't large
         .order_by(TaskResult.id.desc())
         .limit(most)
         .subquery()
     )
+
+
+# Made once: that takes as long as a query.
+@cache
+def _failing(most: int) -> Any:
+    """Ids of tasks whose last finished run failed, as far as it is among the newest failures."""
+    newest = _newest_failures(most)
     # A subquery for each of these runs looks into an index; as a join it may well become a scan
     # of all results. Mostly there is no later run, and then it reads no row at all.
     later = aliased(TaskResult)
@@ -192,11 +220,12 @@ def failing_tasks(session: Session, which: MatchingTasks) -> Sequence[int]:
 
 def count_by_state(
     session: Session, which: MatchingTasks, *, most: int = MOST, failing: int | None = None
-) -> Mapping[TaskState | None, int]:
+) -> TaskCounts:
     """How many tasks match in each state, and in all (None), by one query.
 
     Each is counted up to *most*; one more stands for any number, and that it is so is
-    remembered for some seconds.
+    remembered for some seconds. So is the number of failing tasks that are found among the
+    newest of more failures.
 
     Args:
         failing: How many are failing, where that is known.
@@ -205,20 +234,28 @@ def count_by_state(
     filters |= {state: replace(which, states={*which.states, state}) for state in TaskState}
     # Not by the moment, which is another one each time.
     keys = {state: (repr(replace(one, moment=None)), most) for state, one in filters.items()}
-    found = {state: most + 1 for state, key in keys.items() if _MANY.find(session, key)}
+    known = {state: _MANY.find(session, key) for state, key in keys.items()}
+    found = {state: number for state, number in known.items() if number is not None}
+    more_failing = TaskState.FAILING in found
+    wanted = [state for state in filters if state not in found]
     if failing is not None:
         found[TaskState.FAILING] = min(failing, most + 1)
-    wanted = [state for state in filters if state not in found]
-    columns = []
-    for state in wanted:
-        ids = select(Task.id).where(*filters[state].conditions()).limit(most + 1).subquery()
-        columns.append(select(func.count()).select_from(ids).scalar_subquery())
+        wanted = [state for state in wanted if state != TaskState.FAILING]
+    columns = [_number_of(filters[state].ids(most + 1)) for state in wanted]
+    if not more_failing:
+        columns.append(_number_of(_newest_failures(FAILURES)))
     if columns:
-        found |= dict(zip(wanted, session.execute(select(*columns)).one(), strict=True))
+        numbers = session.execute(select(*columns)).one()
+        found |= dict(zip(wanted, numbers, strict=False))
+        more_failing = more_failing or numbers[-1] == FAILURES
     for state in wanted:
-        if found[state] > most:
-            _MANY.keep(session, keys[state], True)
-    return {state: found[state] for state in filters}
+        if found[state] > most or (state == TaskState.FAILING and more_failing):
+            _MANY.keep(session, keys[state], found[state])
+    return TaskCounts({state: found[state] for state in filters}, more_failing)
+
+
+def _number_of(rows: Subquery) -> ScalarSelect[int]:
+    return select(func.count()).select_from(rows).scalar_subquery()
 
 
 def matching_tasks(session: Session, which: MatchingTasks, *, most: int = MOST) -> Sequence[int]:

@@ -111,6 +111,8 @@ def pause_after_failures(session: Session, task_id: int) -> bool:
 
 def pauses_of(session: Session, task_ids: Collection[int]) -> dict[int, TaskPause]:
     """The pauses of those tasks that have one, with who paused them, by task id; one query."""
+    if not task_ids:
+        return {}
     found = session.scalars(
         select(TaskPause)
         .where(TaskPause.task_id.in_(task_ids))

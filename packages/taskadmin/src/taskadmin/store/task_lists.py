@@ -55,7 +55,7 @@ def last_runs(
     Tasks without runs are left out.
     """
     found: dict[int, list[ListedRun]] = {}
-    for row in session.execute(_last_runs(most), {"task_ids": task_ids}):
+    for row in session.execute(_last_runs(most), {"task_ids": task_ids}).all():
         run = ListedRun._make(row)
         found.setdefault(run.task_id, []).append(run)
     return found

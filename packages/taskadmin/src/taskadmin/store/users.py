@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.exc import IntegrityError
@@ -36,6 +36,14 @@ def count_users(session: Session, which: Mapping[str, ColumnElement[bool]]) -> d
         ).select_from(people)
     ).one()
     return {"": total, **dict(zip(which, map(int, counts), strict=True))}
+
+
+def usernames_of(session: Session, ids: Collection[int]) -> Mapping[int, str]:
+    """The usernames of these accounts by their ids, for lists; one query."""
+    columns = User.__table__.c
+    of_them = columns.id.in_(sorted(ids))
+    rows = session.execute(select(columns.id, columns.username).where(of_them)).all()
+    return {row.id: row.username for row in rows}
 
 
 def find_user(session: Session, username: str) -> User | None:
