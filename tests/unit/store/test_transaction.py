@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import URL, Engine, create_engine, event, func, select, text, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from fixture_types import MakeTask
 from taskadmin.models import Task
-from taskadmin.store.transaction import ledger_transaction
+from taskadmin.store.transaction import ledger_transaction, single_reading, single_statement
 
 
 def rename(session: Session, name: str) -> None:
@@ -48,6 +48,60 @@ def test_a_block_that_fails_changes_nothing(
     with pytest.raises(error), ledger_transaction(session):
         write_and_fail()
     assert not session.in_transaction()
+    assert name_of_task(engine) == "old"
+
+
+RENAME = update(Task).values(name="new")
+
+
+def test_one_statement_is_committed(engine: Engine, session: Session, make_task: MakeTask) -> None:
+    """And nothing is left open; a host's session needn't begin for it."""
+    make_task()
+    with single_reading(session) as database:
+        assert database.execute(select(Task.name)).scalar() is None
+    with single_statement(session) as database:
+        database.execute(RENAME)
+    assert name_of_task(engine) == "new"
+    assert not session.in_transaction()
+
+
+def test_one_statement_that_fails_changes_nothing(
+    engine: Engine, session: Session, make_task: MakeTask
+) -> None:
+    """The session can be used after it."""
+    make_task(name="old")
+    with pytest.raises(IntegrityError), single_statement(session) as database:
+        database.execute(update(Task).values(id=None))
+    assert name_of_task(engine) == "old"
+    with single_statement(session) as database:
+        database.execute(RENAME)
+    assert name_of_task(engine) == "new"
+
+
+def test_one_statement_in_a_transaction_that_has_begun_belongs_to_it(
+    engine: Engine, session: Session, make_task: MakeTask
+) -> None:
+    """A second connection would wait for the locks of the first, or not see what it wrote."""
+    make_task()
+    session.execute(update(Task).values(upper_limit=7))
+    with single_statement(session) as database:
+        database.execute(RENAME.where(Task.upper_limit == 7))
+    assert name_of_task(engine) == "new"
+
+
+@pytest.mark.databases("postgresql")  # the driver of SQLite has no real savepoints
+def test_one_statement_of_a_session_that_is_bound_to_a_connection_uses_that(
+    engine: Engine, session: Session, make_task: MakeTask
+) -> None:
+    """Hosts do that in their tests, and roll everything back at their ends."""
+    make_task(name="old")
+    with engine.connect() as connection, connection.begin() as outer:
+        with Session(connection, join_transaction_mode="create_savepoint") as bound:
+            with single_statement(bound) as database:
+                database.execute(RENAME)
+            with single_reading(bound) as database:
+                assert database.execute(select(Task.name)).scalar() == "new"
+        outer.rollback()
     assert name_of_task(engine) == "old"
 
 

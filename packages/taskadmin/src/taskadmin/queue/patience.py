@@ -38,6 +38,17 @@ def patiently(
         sqlalchemy.exc.SQLAlchemyError: The last error, when time is up; at once if it isn't
             an outage.
     """
+    try:  # tenacity takes as long as the driver: most calls needn't be repeated
+        return do()
+    except (SQLAlchemyError, SoftTimeLimitExceeded) as error:
+        if not _may_pass(error):
+            raise
+        errors = [error]
+
+    def again() -> T:
+        if errors:
+            raise errors.pop()
+        return do()
 
     def before_sleep(state: RetryCallState) -> None:
         error = None if state.outcome is None else state.outcome.exception()
@@ -47,14 +58,18 @@ def patiently(
             session.close()
 
     retrying = Retrying(
-        # The job's soft time limit may fall into the recording of what it returned in time.
-        retry=retry_if_exception(lambda e: is_outage(e) or isinstance(e, SoftTimeLimitExceeded)),
+        retry=retry_if_exception(_may_pass),
         wait=wait_random_exponential(multiplier=0.1, max=_MAX_WAIT),
         stop=stop_never if seconds is None else stop_after_delay(seconds),
         before_sleep=before_sleep,
         reraise=True,
     )
-    return retrying(do)
+    return retrying(again)
+
+
+def _may_pass(error: BaseException) -> bool:
+    # The job's soft time limit may fall into the recording of what it returned in time.
+    return is_outage(error) or isinstance(error, SoftTimeLimitExceeded)
 
 
 def _short(error: BaseException | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Connection, Select, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
@@ -52,9 +52,9 @@ def _statement(element: Any, compiler: Any, **kw: Any) -> str:
 _NOW: Select[datetime] = select(database_now())
 
 
-def now(session: Session) -> datetime:
+def now(database: Session | Connection) -> datetime:
     """The database's time, UTC; read it after locks are taken."""
-    return session.execute(_NOW).scalar_one()
+    return database.execute(_NOW).scalar_one()
 
 
 def slot_of(moment: datetime, interval_seconds: float) -> datetime:

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    Connection,
     CursorResult,
     Interval,
     Table,
@@ -37,10 +38,10 @@ from .clock import database_now, now, statement_now
 from .dialect import is_one_of
 from .outcome import Outcome
 from .transaction import (
-    commit_by_itself,
     end_reading,
     ledger_transaction,
     look_up_by_id,
+    single_reading,
     single_statement,
 )
 
@@ -94,9 +95,8 @@ def open_run(session: Session, run_id: int, due_at: datetime) -> OpenRun | None:
     Ids alone could be reused by a restored database: the due time must match too.
     The transaction ends here, so that none is open while the job runs.
     """
-    commit_by_itself(session)
-    row = session.execute(_FIND_OPEN_RUN, {"run_id": run_id, "due_at": due_at}).one_or_none()
-    end_reading(session)
+    with single_reading(session) as database:
+        row = database.execute(_FIND_OPEN_RUN, {"run_id": run_id, "due_at": due_at}).one_or_none()
     return None if row is None else OpenRun(*row)
 
 
@@ -156,8 +156,8 @@ def claim(
         "given_process_id": process_id,
         "given_worker": worker,
     }
-    with single_statement(session):
-        row = session.execute(_CLAIM, given).one_or_none()
+    with single_statement(session) as database:
+        row = database.execute(_CLAIM, given).one_or_none()
     return None if row is None else ClaimedRun(*row)
 
 
@@ -226,13 +226,13 @@ def complete_unclaimed(
     Args:
         token: Made for this delivery; tells a repetition of this statement from a stranger.
     """
-    with single_statement(session):
-        done = _finish_unclaimed(session, run_id, due_at, token, outcome)
+    with single_statement(session) as database:
+        done = _finish_unclaimed(database, run_id, due_at, token, outcome)
     return done or _recorded(session, run_id, token)
 
 
 def _finish_unclaimed(
-    session: Session, run_id: int, due_at: datetime, token: UUID, outcome: Outcome
+    database: Session | Connection, run_id: int, due_at: datetime, token: UUID, outcome: Outcome
 ) -> bool:
     given = {
         "run_id": run_id,
@@ -241,14 +241,15 @@ def _finish_unclaimed(
         "given_token": token,
         **{f"given_{name}": value for name, value in _columns(outcome).items()},
     }
-    if session.get_bind().dialect.name == "postgresql":
+    bind = database if isinstance(database, Connection) else database.get_bind()
+    if bind.dialect.name == "postgresql":
         statement = _FINISH_UNCLAIMED
         given["given_elapsed"] = outcome.elapsed
     else:  # has no intervals to reckon with
         statement = _FINISH_UNCLAIMED_AT
-        given["given_end"] = moment = now(session)
+        given["given_end"] = moment = now(database)
         given["given_start"] = moment - outcome.elapsed
-    done: CursorResult[Any] = session.execute(statement, given)  # type: ignore[assignment]
+    done: CursorResult[Any] = database.execute(statement, given)  # type: ignore[assignment]
     return done.rowcount == 1
 
 

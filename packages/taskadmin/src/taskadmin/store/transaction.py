@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 
 #: A process that is stopped inside a transaction must not hold its locks for ever.
@@ -50,19 +50,6 @@ def end_reading(session: Session) -> None:
     session.commit()
 
 
-def commit_by_itself(session: Session) -> bool:
-    """Let PostgreSQL commit each statement, until this session's next commit; False if it can't.
-
-    A run's reading takes one round trip then instead of three, its recording one instead of
-    five, and no process that is stopped holds a lock between them. It can't inside a transaction
-    that has begun, nor where writers have to say so before (SQLite).
-    """
-    if session.in_transaction() or session.get_bind().dialect.name != "postgresql":
-        return False
-    session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-    return True
-
-
 @contextmanager
 def ledger_transaction(session: Session, *, by_id: bool = False) -> Iterator[None]:
     """Commit what the block does, or roll it back if it raises.
@@ -90,16 +77,38 @@ def ledger_transaction(session: Session, *, by_id: bool = False) -> Iterator[Non
 
 
 @contextmanager
-def single_statement(session: Session) -> Iterator[None]:
-    """A ``ledger_transaction`` for one statement, which PostgreSQL commits by itself."""
-    try:
-        alone = commit_by_itself(session)
-        if alone:
-            yield
-            session.commit()
-    except BaseException:
-        session.rollback()
-        raise
-    if not alone:
+def single_statement(session: Session) -> Iterator[Connection | Session]:
+    """What executes one statement in a transaction of its own.
+
+    PostgreSQL commits it by itself: a run's recording takes one round trip then instead of five,
+    no process that is stopped holds a lock between them, and the session needn't begin anything.
+    It can't inside a transaction that has begun, nor where writers have to say so before
+    (SQLite): there it is a ``ledger_transaction``.
+    """
+    engine = _free_engine(session)
+    if engine is None:
         with ledger_transaction(session):
-            yield
+            yield session
+    else:
+        with engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def single_reading(session: Session) -> Iterator[Connection | Session]:
+    """The same for a statement that only reads: one round trip instead of three."""
+    engine = _free_engine(session)
+    if engine is None:
+        yield session
+        end_reading(session)
+    else:
+        with engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _free_engine(session: Session) -> Engine | None:
+    """PostgreSQL's engine, where the session has no connection of it at the moment."""
+    bind = session.get_bind()
+    if not isinstance(bind, Engine) or session.in_transaction():
+        return None  # a session of a host's tests is often bound to a connection
+    return bind if bind.dialect.name == "postgresql" else None
