@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from taskadmin.models import ProcessKind
-from taskadmin.store import executions, processes
+from taskadmin.store import claims, processes
 from taskadmin.store.processes import Identity
 
 
@@ -37,4 +37,4 @@ class StubHeartbeat:
     def give_back(self, run_id: int, token: UUID, *, problem: str | None = None) -> None:
         """Hand the run back at once, as the real one's thread does soon."""
         self.given_back.append((run_id, problem))
-        executions.hand_back(self._session, run_id, token, problem=problem, lost_attempts=3)
+        claims.hand_back(self._session, run_id, token, problem=problem, lost_attempts=3)

@@ -22,7 +22,7 @@ from taskadmin.jobs import Job, registry
 from taskadmin.models import Process, ProcessEnd, RunState, Task, TaskResult
 from taskadmin.queue import execution, patience
 from taskadmin.queue.execution import Delivery, execute
-from taskadmin.store import executions, processes
+from taskadmin.store import claims, processes, unclaimed
 from taskadmin.store.results import insert_runs
 
 DUE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -265,7 +265,8 @@ def test_an_outage_while_recording_is_waited_out(
     called: list[int] = []
     job(lambda: called.append(1), record_start=record_start)
     name = "complete" if record_start else "complete_unclaimed"
-    original = getattr(executions, name)
+    module = claims if record_start else unclaimed
+    original = getattr(module, name)
     failures = iter([outage()] * 30)
 
     def fail_first(*arguments: Any, **options: Any) -> Any:
@@ -273,7 +274,7 @@ def test_an_outage_while_recording_is_waited_out(
             raise error
         return original(*arguments, **options)
 
-    monkeypatch.setattr(executions, name, fail_first)
+    monkeypatch.setattr(module, name, fail_first)
 
     assert execute(session, deliver(queued(), heartbeat))
 
@@ -293,7 +294,7 @@ def test_an_answer_that_is_lost_after_the_commit_changes_nothing(
 ) -> None:
     """Claim and completion were done, but the connection died: both are repeated."""
     for name in ("claim", "complete"):
-        original = getattr(executions, name)
+        original = getattr(claims, name)
         lost = iter([True])
 
         def do_and_fail(
@@ -304,7 +305,7 @@ def test_an_answer_that_is_lost_after_the_commit_changes_nothing(
                 raise outage()
             return done
 
-        monkeypatch.setattr(executions, name, do_and_fail)
+        monkeypatch.setattr(claims, name, do_and_fail)
     job(lambda: 5)
 
     assert execute(session, deliver(queued(), heartbeat))
@@ -329,7 +330,7 @@ def test_a_run_that_can_not_be_taken_is_given_back(
     def fail(*_: Any, **__: Any) -> None:
         raise outage()
 
-    monkeypatch.setattr(executions, "claim", fail)
+    monkeypatch.setattr(claims, "claim", fail)
     with pytest.raises(OperationalError):
         execute(session, deliver(run_id, heartbeat))
     assert called == []
@@ -389,14 +390,14 @@ def test_an_outcome_that_the_database_refuses_fails_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It would be refused every time."""
-    original = executions.complete
+    original = claims.complete
 
     def refuse(session: Session, run_id: int, run: Any, token: UUID, outcome: Any) -> bool:
         if outcome.error_type is None:
             raise DataError("UPDATE", {}, Exception("too large"))
         return original(session, run_id, run, token, outcome)
 
-    monkeypatch.setattr(executions, "complete", refuse)
+    monkeypatch.setattr(claims, "complete", refuse)
     job(lambda: 1)
     execute(session, deliver(queued(), heartbeat))
     run = reload(session)

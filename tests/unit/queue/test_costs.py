@@ -18,10 +18,10 @@ from services.heartbeats import StubHeartbeat
 from taskadmin.jobs import all_jobs, registry
 from taskadmin.models import RunState, Task, TaskResult
 from taskadmin.queue.execution import Delivery, execute, execute_together
-from taskadmin.store import executions, launches
-from taskadmin.store.executions import Success
+from taskadmin.store import launches, unclaimed
 from taskadmin.store.outcome import Outcome
 from taskadmin.store.transaction import ledger_transaction
+from taskadmin.store.unclaimed import Success
 
 pytestmark = pytest.mark.databases("postgresql")
 
@@ -96,8 +96,8 @@ def test_runs_are_recorded_by_their_ids_also_before_there_are_statistics(
     rows = session.execute(select(TaskResult.id, TaskResult.due_at)).all()
     outcome = Outcome(worker="w", elapsed=timedelta(seconds=1), result=0.5)
     done = [Success(*row, outcome) for row in rows[:500]]
-    given = executions._in_columns(done, uuid4(), rows[0].due_at)
-    statement = text(f"EXPLAIN {executions._COMPLETE_TOGETHER.text}")
+    given = unclaimed._in_columns(done, uuid4(), rows[0].due_at)
+    statement = text(f"EXPLAIN {unclaimed._COMPLETE_TOGETHER.text}")
 
     with ledger_transaction(session, by_id=True):
         plan = "\n".join(session.scalars(statement, given))

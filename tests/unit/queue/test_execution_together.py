@@ -19,11 +19,11 @@ from taskadmin.jobs.random_number import GENERATE_RANDOM_NUMBER_JOB
 from taskadmin.models import RunState, TaskResult
 from taskadmin.queue import execution
 from taskadmin.queue.execution import Delivery, execute_together
-from taskadmin.store import executions
-from taskadmin.store.executions import Success, complete_together
+from taskadmin.store import unclaimed
 from taskadmin.store.outcome import Outcome
 from taskadmin.store.results import insert_runs
 from taskadmin.store.transaction import ledger_transaction
+from taskadmin.store.unclaimed import Success, complete_together
 
 DUE = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -229,7 +229,7 @@ def test_a_refused_statement_is_tried_run_by_run(
             raise DataError("UPDATE", {}, ValueError("no"))
         return original(session, done, token)
 
-    monkeypatch.setattr(executions, "complete_together", refuse)
+    monkeypatch.setattr(unclaimed, "complete_together", refuse)
     together(session, runs)
 
     assert states(session) == [RunState.SUCCEEDED] * 6
@@ -248,7 +248,7 @@ def test_an_outage_is_waited_out(
             raise OperationalError("UPDATE", {}, OSError("gone"))
         return recorded
 
-    monkeypatch.setattr(executions, "complete_together", lose)
+    monkeypatch.setattr(unclaimed, "complete_together", lose)
     together(session, runs)
 
     assert len(calls) == 2

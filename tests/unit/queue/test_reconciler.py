@@ -30,7 +30,7 @@ from taskadmin.queue.launcher import Turn, run_turn
 from taskadmin.queue.publisher import Publisher
 from taskadmin.settings import Settings
 from taskadmin.state import State
-from taskadmin.store import executions, launches, ledger_state, processes, recovery
+from taskadmin.store import claims, launches, ledger_state, processes, recovery
 from taskadmin.store.clock import now
 from taskadmin.store.processes import Identity
 from taskadmin.store.tasks import delete_tasks
@@ -129,7 +129,7 @@ def test_runs_of_a_lost_process_go_to_another(
     (run_id,) = sent(celery)
     process_id = processes.register(session, Identity(ProcessKind.CHILD, "w", "host", 1))
     due_at = run_of(session).due_at
-    executions.claim(session, run_id, due_at, token=uuid4(), process_id=process_id, worker="w")
+    claims.claim(session, run_id, due_at, token=uuid4(), process_id=process_id, worker="w")
     processes.mark_gone(session, process_id, ProcessEnd.LOST, "It was killed.")
 
     assert turn().taken_back == 1

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from fixture_types import AtOnce, MakeTask
 from taskadmin.jobs import all_jobs
 from taskadmin.models import Process, ProcessEnd, ProcessKind, RunState, Task, TaskResult
-from taskadmin.store import executions, processes, recovery, results, tasks
+from taskadmin.store import claims, processes, recovery, results, run_updates, tasks, unclaimed
+from taskadmin.store.claims import ClaimedRun
 from taskadmin.store.clock import now
-from taskadmin.store.executions import LOG_LENGTH, ClaimedRun
 from taskadmin.store.outcome import Outcome
 from taskadmin.store.processes import Identity
+from taskadmin.store.run_updates import LOG_LENGTH
 
 DUE = datetime(2026, 1, 1, tzinfo=UTC)
 DONE = Outcome(worker="w1@host", elapsed=timedelta(seconds=2), result=0.25)
@@ -54,9 +55,7 @@ def register(session: Session, pid: int = 1) -> UUID:
 
 
 def claim(session: Session, run_id: int, process_id: UUID, token: UUID) -> ClaimedRun | None:
-    return executions.claim(
-        session, run_id, DUE, token=token, process_id=process_id, worker="w1@host"
-    )
+    return claims.claim(session, run_id, DUE, token=token, process_id=process_id, worker="w1@host")
 
 
 def row(session: Session, run_id: int) -> TaskResult:
@@ -142,7 +141,7 @@ def test_a_message_for_another_due_time_means_another_run(
 ) -> None:
     """As for runs that aren't claimed."""
     assert (
-        executions.claim(
+        claims.claim(
             session,
             run_id,
             DUE + timedelta(seconds=1),
@@ -169,13 +168,13 @@ def test_the_outcome_of_a_claimed_run_is_recorded(
 ) -> None:
     """And can be recorded again when the answer was lost, but not changed."""
     run, token = claimed_run(session, run_id, process_id)
-    assert executions.complete(session, run_id, run, token, DONE)
+    assert claims.complete(session, run_id, run, token, DONE)
     first = row(session, run_id)
     assert (first.state, first.result, first.attempt_log) == (RunState.SUCCEEDED, 0.25, None)
     finished = first.finished_at
 
-    assert executions.complete(session, run_id, run, token, DONE), "it is recorded"
-    assert not executions.complete(session, run_id, run, uuid4(), FAILED)
+    assert claims.complete(session, run_id, run, token, DONE), "it is recorded"
+    assert not claims.complete(session, run_id, run, uuid4(), FAILED)
 
     again = row(session, run_id)
     assert (again.state, again.result, again.finished_at) == (RunState.SUCCEEDED, 0.25, finished)
@@ -184,9 +183,9 @@ def test_the_outcome_of_a_claimed_run_is_recorded(
 def test_an_outcome_without_a_claim_can_be_recorded_again(session: Session, run_id: int) -> None:
     """The same delivery's statement was repeated; a stranger's isn't believed."""
     token = uuid4()
-    assert executions.complete_unclaimed(session, run_id, DUE, token, DONE)
-    assert executions.complete_unclaimed(session, run_id, DUE, token, DONE)
-    assert not executions.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
+    assert unclaimed.complete_unclaimed(session, run_id, DUE, token, DONE)
+    assert unclaimed.complete_unclaimed(session, run_id, DUE, token, DONE)
+    assert not unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
 
 
 def test_a_late_writer_is_fenced_off(session: Session, run_id: int, process_id: UUID) -> None:
@@ -198,9 +197,9 @@ def test_a_late_writer_is_fenced_off(session: Session, run_id: int, process_id: 
     other, other_token = claimed_run(session, run_id, register(session, 2))
     assert other.attempts == 2
 
-    assert not executions.complete(session, run_id, run, token, FAILED)
-    assert executions.complete(session, run_id, other, other_token, DONE)
-    assert not executions.complete(session, run_id, run, token, FAILED)
+    assert not claims.complete(session, run_id, run, token, FAILED)
+    assert claims.complete(session, run_id, other, other_token, DONE)
+    assert not claims.complete(session, run_id, run, token, FAILED)
 
     assert row(session, run_id).state == RunState.SUCCEEDED
 
@@ -213,7 +212,7 @@ def test_a_late_result_counts_while_nobody_else_has_the_run(
     lose(session, process_id)
     recovery.take_back(session, lost_attempts=3)
 
-    assert executions.complete(session, run_id, run, token, DONE)
+    assert claims.complete(session, run_id, run, token, DONE)
 
     done = row(session, run_id)
     assert (done.state, done.not_before) == (RunState.SUCCEEDED, None)
@@ -227,8 +226,8 @@ def test_a_failed_attempt_waits_for_the_next(
     run, token = claimed_run(session, run_id, process_id)
     delay = timedelta(minutes=5)
 
-    assert executions.retry_later(session, run_id, run, token, FAILED, delay)
-    assert executions.retry_later(session, run_id, run, token, FAILED, delay), "repeated"
+    assert claims.retry_later(session, run_id, run, token, FAILED, delay)
+    assert claims.retry_later(session, run_id, run, token, FAILED, delay), "repeated"
 
     waiting = row(session, run_id)
     assert (waiting.state, waiting.process_id, waiting.error) == (RunState.QUEUED, None, None)
@@ -249,7 +248,7 @@ def test_noting_a_sending_leaves_a_newer_wait(
 ) -> None:
     """It was sent, claimed, and has failed again before its sending was noted."""
     run, token = claimed_run(session, run_id, process_id)
-    executions.retry_later(session, run_id, run, token, FAILED, timedelta(hours=1))
+    claims.retry_later(session, run_id, run, token, FAILED, timedelta(hours=1))
     recovery.note_sent(session, [run_id])
     waiting = row(session, run_id)
     assert waiting.not_before is not None
@@ -271,12 +270,12 @@ def test_the_first_failure_of_an_unclaimed_run_is_an_attempt(
     """From then on the run is claimed."""
     token = uuid4()
     for _ in range(2):  # repeated
-        assert executions.retry_unclaimed(session, run_id, DUE, token, FAILED, timedelta())
-    assert not executions.retry_unclaimed(session, run_id, DUE, uuid4(), FAILED, timedelta())
-    assert not executions.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
+        assert unclaimed.retry_unclaimed(session, run_id, DUE, token, FAILED, timedelta())
+    assert not unclaimed.retry_unclaimed(session, run_id, DUE, uuid4(), FAILED, timedelta())
+    assert not unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
     run, mine = claimed_run(session, run_id, process_id)
     assert run.attempts == 2
-    assert executions.complete(session, run_id, run, mine, DONE)
+    assert claims.complete(session, run_id, run, mine, DONE)
     done = row(session, run_id)
     assert done.attempt_log is not None
     assert [entry["error_type"] for entry in done.attempt_log] == ["ValueError", None]
@@ -287,11 +286,11 @@ def test_the_log_of_attempts_is_bounded(session: Session, run_id: int, process_i
     long = Outcome(worker="w", elapsed=timedelta(), error_type="E", error="x" * 100_000)
     for _ in range(LOG_LENGTH + 5):
         run, token = claimed_run(session, run_id, process_id)
-        executions.retry_later(session, run_id, run, token, long, timedelta(hours=-1))
+        claims.retry_later(session, run_id, run, token, long, timedelta(hours=-1))
     log = row(session, run_id).attempt_log
     assert log is not None
     assert [entry["attempt"] for entry in log] == list(range(6, LOG_LENGTH + 6))
-    assert all(len(entry["error"]) <= executions.LOG_ERROR_LENGTH for entry in log)
+    assert all(len(entry["error"]) <= run_updates.LOG_ERROR_LENGTH for entry in log)
 
 
 # Taking back
@@ -392,7 +391,7 @@ def test_a_deleted_tasks_running_run_is_not_completed(
     """It was cancelled by the deletion, which is final."""
     run, token = claimed_run(session, run_id, process_id)
     tasks.delete_tasks(session, [run.task_id])
-    assert not executions.complete(session, run_id, run, token, DONE)
+    assert not claims.complete(session, run_id, run, token, DONE)
     assert row(session, run_id).state == RunState.CANCELLED
 
 
@@ -461,13 +460,13 @@ def test_a_run_that_is_handed_back_is_somebody_elses(
     """At once, and its attempt isn't counted; a second time there is nothing to hand back."""
     token = uuid4()
     claim(session, run_id, process_id, token)
-    assert executions.hand_back(session, run_id, token, problem=None, lost_attempts=3)
+    assert claims.hand_back(session, run_id, token, problem=None, lost_attempts=3)
     run = row(session, run_id)
     assert (run.state, run.attempts, run.token) == (RunState.QUEUED, 0, None)
-    assert not executions.hand_back(session, run_id, token, problem=None, lost_attempts=3)
+    assert not claims.hand_back(session, run_id, token, problem=None, lost_attempts=3)
     again = claim(session, run_id, process_id, uuid4())
     assert again is not None
-    assert not executions.hand_back(session, run_id, token, problem=None, lost_attempts=3)
+    assert not claims.hand_back(session, run_id, token, problem=None, lost_attempts=3)
 
 
 def test_a_run_that_fails_its_worker_each_time_is_failed(
@@ -477,7 +476,7 @@ def test_a_run_that_fails_its_worker_each_time_is_failed(
     for attempt in range(1, 4):
         token = uuid4()
         assert claim(session, run_id, process_id, token) is not None
-        executions.hand_back(session, run_id, token, problem="It broke.", lost_attempts=3)
+        claims.hand_back(session, run_id, token, problem="It broke.", lost_attempts=3)
         run = row(session, run_id)
         assert run.attempts == attempt
         if attempt < 3:

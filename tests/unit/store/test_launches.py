@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from fixture_types import AtOnce, CountQueries, MakeTask
 from taskadmin.jobs import all_jobs
 from taskadmin.models import Launch, LaunchKind, LaunchState, RunState, Task, TaskResult
-from taskadmin.store import clock, executions, launches, results, tasks
+from taskadmin.store import clock, launches, results, tasks, unclaimed
 from taskadmin.store.launches import LaunchLost, Page
 from taskadmin.store.outcome import Outcome
 
@@ -449,7 +449,7 @@ def test_finished_runs_are_not_sent(session: Session, make_task: MakeTask, owner
     queue_page(session, launch_id, owner)
     (run,) = launches.unsent_runs(session, launch_id, limit=2)
     outcome = Outcome(worker="w", elapsed=timedelta(), result=1.0)
-    executions.complete_unclaimed(session, run.id, run.due_at, uuid4(), outcome)
+    unclaimed.complete_unclaimed(session, run.id, run.due_at, uuid4(), outcome)
     assert launches.unsent_runs(session, launch_id, limit=2) == []
 
 
@@ -484,7 +484,7 @@ def test_a_published_launch_is_closed_when_no_run_is_open(
     launches.finish_launch(session, launch_id, owner)
     assert launches.close_finished(session) == 0
     outcome = Outcome(worker="w", elapsed=timedelta(), result=1.0)
-    executions.complete_unclaimed(session, run.id, run.due_at, uuid4(), outcome)
+    unclaimed.complete_unclaimed(session, run.id, run.due_at, uuid4(), outcome)
     assert launches.close_finished(session) == 1
     launch = session.get_one(Launch, launch_id, populate_existing=True)
     assert launch.state == LaunchState.CLOSED

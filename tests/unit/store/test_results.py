@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from fixture_types import MakeTask
 from services.runs import DONE, DUE, queue, row
 from taskadmin.models import Launch, LaunchState, TaskResult
-from taskadmin.store import executions, recovery, results
+from taskadmin.store import recovery, results, unclaimed
 
 
 def test_runs_of_a_launch_are_in_order(session: Session, make_task: MakeTask) -> None:
@@ -28,7 +28,7 @@ def test_sent_runs_that_are_open_are_found_in_pages(session: Session, make_task:
     session.add(Launch(id=6, kind="manual", state=LaunchState.OPENING, opened_at=DUE))
     session.commit()
     ids = [queue(session, make_task().id) for _ in range(4)]
-    executions.complete_unclaimed(session, ids[1], DUE, uuid4(), DONE)
+    unclaimed.complete_unclaimed(session, ids[1], DUE, uuid4(), DONE)
     session.execute(update(TaskResult).where(TaskResult.id == ids[3]).values(launch_id=6))
     session.commit()
     first = results.sent_but_open(session, after_id=0, limit=1)

@@ -26,7 +26,7 @@ from taskadmin.models import (
     TaskResult,
     TaskSchedule,
 )
-from taskadmin.store import audit, executions, launches, processes, tasks
+from taskadmin.store import audit, claims, launches, processes, tasks, unclaimed
 from taskadmin.store.audit import Actor, Filter
 from taskadmin.store.by_hand import ManualLaunch
 from taskadmin.store.matching_runs import Matching, matching_runs
@@ -186,7 +186,7 @@ def test_queued_runs_are_cancelled_with_the_name(session: Session, run_id: int) 
 def test_a_running_one_is_cancelled_only_by_choice(session: Session, run_id: int) -> None:
     """What its worker returns then changes nothing."""
     token = uuid4()
-    claimed = executions.claim(
+    claimed = claims.claim(
         session,
         run_id,
         DUE,
@@ -198,8 +198,8 @@ def test_a_running_one_is_cancelled_only_by_choice(session: Session, run_id: int
     assert cancel_runs(session, [run_id], actor=ADA) == ([], [])
     assert row(session, run_id).state == RunState.RUNNING
     assert cancel_runs(session, [run_id], actor=ADA, running=True) == ([], [run_id])
-    assert not executions.complete(session, run_id, claimed, token, DONE)
-    assert not executions.retry_later(session, run_id, claimed, token, DONE, timedelta())
+    assert not claims.complete(session, run_id, claimed, token, DONE)
+    assert not claims.retry_later(session, run_id, claimed, token, DONE, timedelta())
     run = row(session, run_id)
     assert (run.state, run.result) == (RunState.CANCELLED, None)
 
@@ -207,7 +207,7 @@ def test_a_running_one_is_cancelled_only_by_choice(session: Session, run_id: int
 def test_an_unclaimed_result_of_a_cancelled_run_is_dropped(session: Session, run_id: int) -> None:
     """A short job may be at work although its run is shown as queued."""
     cancel_runs(session, [run_id], actor=ADA)
-    assert not executions.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
+    assert not unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
     assert row(session, run_id).state == RunState.CANCELLED
 
 
@@ -310,7 +310,7 @@ def test_what_is_not_failed_is_never_deleted(
 ) -> None:
     """Whatever is asked for."""
     if state == RunState.RUNNING:
-        executions.claim(
+        claims.claim(
             session,
             run_id,
             DUE,

@@ -13,14 +13,14 @@ from sqlalchemy.orm import Session
 from fixture_types import AtOnce
 from services.runs import DONE, DUE, row
 from taskadmin.models import RunState, TaskResult
-from taskadmin.store import executions, tasks
-from taskadmin.store.executions import OpenRun
+from taskadmin.store import tasks, unclaimed
 from taskadmin.store.outcome import ERROR_MAX_LENGTH, Outcome
+from taskadmin.store.unclaimed import OpenRun
 
 
 def test_a_worker_gets_what_it_needs(session: Session, run_id: int) -> None:
     """Job and arguments come from the row, and no transaction stays open meanwhile."""
-    run = executions.open_run(session, run_id, DUE)
+    run = unclaimed.open_run(session, run_id, DUE)
     assert run == OpenRun(
         task_id=1,
         launch_id=5,
@@ -35,8 +35,8 @@ def test_a_worker_gets_what_it_needs(session: Session, run_id: int) -> None:
 
 def test_a_message_for_another_due_time_means_another_run(session: Session, run_id: int) -> None:
     """Ids may come again after a restore: the due time must match too."""
-    assert executions.open_run(session, run_id, DUE + timedelta(microseconds=1)) is None
-    assert not executions.complete_unclaimed(
+    assert unclaimed.open_run(session, run_id, DUE + timedelta(microseconds=1)) is None
+    assert not unclaimed.complete_unclaimed(
         session, run_id, DUE + timedelta(hours=1), uuid4(), DONE
     )
     assert row(session, run_id).state == RunState.QUEUED
@@ -45,13 +45,13 @@ def test_a_message_for_another_due_time_means_another_run(session: Session, run_
 def test_a_deleted_run_is_gone(session: Session, run_id: int) -> None:
     """Its task was deleted while the message was under way."""
     tasks.delete_tasks(session, [1])
-    assert executions.open_run(session, run_id, DUE) is None
-    assert not executions.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
+    assert unclaimed.open_run(session, run_id, DUE) is None
+    assert not unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
 
 
 def test_the_outcome_is_recorded(session: Session, run_id: int) -> None:
     """With worker, attempt, and times by the database's clock."""
-    assert executions.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
+    assert unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
     run = row(session, run_id)
     assert (run.state, run.result, run.output) == (RunState.SUCCEEDED, 0.25, None)
     assert (run.worker, run.attempts) == ("w1@host", 1)
@@ -63,15 +63,15 @@ def test_the_outcome_is_recorded(session: Session, run_id: int) -> None:
 
 def test_a_finished_run_is_not_run_again(session: Session, run_id: int) -> None:
     """A repeated message finds nothing to do."""
-    executions.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
-    assert executions.open_run(session, run_id, DUE) is None
+    unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
+    assert unclaimed.open_run(session, run_id, DUE) is None
 
 
 def test_the_first_outcome_stays(session: Session, run_id: int) -> None:
     """A second execution of the same run isn't recorded, whatever came of it."""
-    executions.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
+    unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
     late = Outcome(worker="w2", elapsed=timedelta(), error_type="ValueError", error="late")
-    assert not executions.complete_unclaimed(session, run_id, DUE, uuid4(), late)
+    assert not unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), late)
     run = row(session, run_id)
     assert (run.state, run.worker, run.error, run.attempts) == (
         RunState.SUCCEEDED,
@@ -89,7 +89,7 @@ def test_workers_at_once_record_a_run_once(
     def complete(number: int) -> bool:
         with Session(engine) as own:
             outcome = Outcome(worker=f"w{number}", elapsed=timedelta(), result=float(number))
-            return executions.complete_unclaimed(own, run_id, DUE, uuid4(), outcome)
+            return unclaimed.complete_unclaimed(own, run_id, DUE, uuid4(), outcome)
 
     recorded = at_once(*[lambda n=n: complete(n) for n in range(4)])
     assert sorted(recorded) == [False, False, False, True]
@@ -102,8 +102,8 @@ def test_a_cancelled_run_stays_cancelled(session: Session, run_id: int) -> None:
     """A final state never changes."""
     session.execute(update(TaskResult).values(state=RunState.CANCELLED, finished_at=DUE))
     session.commit()
-    assert executions.open_run(session, run_id, DUE) is None
-    assert not executions.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
+    assert unclaimed.open_run(session, run_id, DUE) is None
+    assert not unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_run_that_somebody_claimed_is_not_recorded_without_the_claim(
     """Its outcome is whoever's holds the token."""
     session.execute(update(TaskResult).values(**values))
     session.commit()
-    assert not executions.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
+    assert not unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
     assert row(session, run_id).state == RunState.QUEUED
 
 
@@ -126,7 +126,7 @@ def test_a_failure_is_recorded_with_its_error(session: Session, run_id: int) -> 
     failed = Outcome(
         worker="w", elapsed=timedelta(), error_type="ZeroDivisionError", error="division by zero"
     )
-    assert executions.complete_unclaimed(session, run_id, DUE, uuid4(), failed)
+    assert unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), failed)
     run = row(session, run_id)
     assert (run.state, run.result) == (RunState.FAILED, None)
     assert (run.error_type, run.error) == ("ZeroDivisionError", "division by zero")
@@ -137,7 +137,7 @@ def test_a_long_error_is_cut_at_its_beginning(session: Session, run_id: int) -> 
     """The end of a traceback says what happened; a megabyte of it doesn't fill the table."""
     text = "x" * 1_000_000 + "ValueError: the cause"
     failed = Outcome(worker="w", elapsed=timedelta(), error_type="ValueError", error=text)
-    executions.complete_unclaimed(session, run_id, DUE, uuid4(), failed)
+    unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), failed)
     error = row(session, run_id).error
     assert error == text[-ERROR_MAX_LENGTH:]
 
@@ -150,7 +150,7 @@ def test_an_outcome_that_is_no_number_is_stored_as_json(
 ) -> None:
     """As it was returned."""
     outcome = Outcome(worker="w", elapsed=timedelta(), output=output)
-    assert executions.complete_unclaimed(session, run_id, DUE, uuid4(), outcome)
+    assert unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), outcome)
     run = row(session, run_id)
     assert (run.output, run.result) == (output, None)
 
@@ -174,7 +174,7 @@ def test_a_result_that_can_not_be_stored_fails_the_run(
 ) -> None:
     """Otherwise the run would stay open for ever, and its message come back again and again."""
     outcome = Outcome(worker="w", elapsed=timedelta(), **returned)
-    assert executions.complete_unclaimed(session, run_id, DUE, uuid4(), outcome)
+    assert unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), outcome)
     run = row(session, run_id)
     assert (run.state, run.error_type) == (RunState.FAILED, "UnstorableResult")
     assert (run.result, run.output) == (None, None)
@@ -199,5 +199,5 @@ def test_any_text_can_be_stored(
 ) -> None:
     """What a column can't hold is cut or spelt out."""
     outcome = Outcome(**{"worker": "w", "elapsed": timedelta(), **given})
-    assert executions.complete_unclaimed(session, run_id, DUE, uuid4(), outcome)
+    assert unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), outcome)
     assert getattr(row(session, run_id), column) == stored

@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 
 from ..errors import UnknownJob
 from ..jobs import Job, Progress, Run, all_jobs, get_job, redact
-from ..store import executions, pauses, progress, recovery
-from ..store.executions import ClaimedRun, OpenRun
+from ..store import claims, pauses, progress, recovery, unclaimed
+from ..store.claims import ClaimedRun
 from ..store.outcome import Outcome
+from ..store.unclaimed import OpenRun
 from .heartbeat import Heartbeat
 from .limits import function_runs
 from .patience import patiently
@@ -62,7 +63,7 @@ def execute(session: Session, delivery: Delivery) -> bool:
     run_id = delivery.run_id
     run = patiently(
         session,
-        lambda: executions.open_run(session, run_id, delivery.due_at),
+        lambda: unclaimed.open_run(session, run_id, delivery.due_at),
         what=f"Reading run {run_id}",
         seconds=TAKE_SECONDS,
     )
@@ -90,7 +91,7 @@ def execute_together(session: Session, deliveries: Sequence[Delivery]) -> None:
     """
     found = patiently(
         session,
-        lambda: executions.open_runs(session, [delivery.run_id for delivery in deliveries]),
+        lambda: unclaimed.open_runs(session, [delivery.run_id for delivery in deliveries]),
         what=f"Reading {len(deliveries)} runs",
         seconds=TAKE_SECONDS,
     )
@@ -140,13 +141,13 @@ def _record_together(
     session: Session, done: Sequence[tuple[Delivery, OpenRun, Outcome]], token: UUID
 ) -> None:
     successes = [
-        executions.Success(delivery.run_id, delivery.due_at, outcome)
+        unclaimed.Success(delivery.run_id, delivery.due_at, outcome)
         for delivery, _, outcome in done
     ]
     what = f"Recording {len(done)} runs"
     try:
         recorded = patiently(
-            session, lambda: executions.complete_together(session, successes, token), what=what
+            session, lambda: unclaimed.complete_together(session, successes, token), what=what
         )
     except SQLAlchemyError:
         # No outage: the database refuses an outcome. One by one it shows which.
@@ -185,10 +186,10 @@ def _record_unclaimed(
     def record(outcome: Outcome) -> bool:
         if outcome.error_type and job and job.max_attempts > 1 and attempt.may_be_repeated:
             delay = timedelta(seconds=job.delay_after(1))
-            return executions.retry_unclaimed(
+            return unclaimed.retry_unclaimed(
                 session, delivery.run_id, delivery.due_at, token, outcome, delay
             )
-        return executions.complete_unclaimed(
+        return unclaimed.complete_unclaimed(
             session, delivery.run_id, delivery.due_at, token, outcome
         )
 
@@ -209,8 +210,8 @@ def _execute_claimed(session: Session, delivery: Delivery) -> bool:
         def record(outcome: Outcome) -> bool:
             if attempt.may_be_repeated and run.attempts < run.max_attempts and outcome.error_type:
                 delay = timedelta(seconds=get_job(run.job).delay_after(run.attempts))
-                return executions.retry_later(session, delivery.run_id, run, token, outcome, delay)
-            return executions.complete(session, delivery.run_id, run, token, outcome)
+                return claims.retry_later(session, delivery.run_id, run, token, outcome, delay)
+            return claims.complete(session, delivery.run_id, run, token, outcome)
 
         return _record(session, delivery, run, attempt.outcome, record)
     except BaseException as error:
@@ -230,7 +231,7 @@ def _claim(
     session: Session, delivery: Delivery, heartbeat: Heartbeat, token: UUID
 ) -> ClaimedRun | None:
     def claim() -> ClaimedRun | None:
-        return executions.claim(
+        return claims.claim(
             session,
             delivery.run_id,
             delivery.due_at,

@@ -19,7 +19,7 @@ from flask import Flask
 
 from ..models import ProcessKind
 from ..state import get_state
-from ..store import executions, processes
+from ..store import claims, processes
 from ..store.processes import Identity
 
 log = logging.getLogger("taskadmin.heartbeat")
@@ -130,7 +130,7 @@ class Heartbeat:
             run_id, token, problem = given
             with self._app.app_context():
                 state = get_state(self._app)
-                executions.hand_back(
+                claims.hand_back(
                     state.session,
                     run_id,
                     token,

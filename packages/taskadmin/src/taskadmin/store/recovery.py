@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from ..models import Launch, LaunchState, Process, ProcessEnd, RunState, TaskResult
 from .clock import database_now, now
-from .executions import LOG_LENGTH, log_entry
 from .launches import IS_OPEN
 from .outcome import Outcome
 from .results import UnsentRun
+from .run_updates import LOG_LENGTH, log_entry
 from .transaction import end_reading, ledger_transaction
 
 #: Rows that one rule looks at in one turn.

@@ -1,4 +1,7 @@
-"""Runs: written queued, and read for pages. What executions change is in ``executions``."""
+"""Runs: written queued, and read for pages; what executions change is elsewhere.
+
+That is in ``claims`` and ``unclaimed``.
+"""
 
 from __future__ import annotations
 
