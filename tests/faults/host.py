@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from taskadmin import TaskAdmin
 from taskadmin.jobs import Job
 from taskadmin.jobs.registry import add_job
+from taskadmin.queue import confirms
 from taskadmin.settings import Settings
 
 #: Seconds that a worker gives its jobs when it is told to end.
@@ -120,7 +121,7 @@ class Breakpoint:
 
     *when* is ``statement`` (before one that matches), ``commit`` or ``committed`` (before and
     after the commit of a transaction with one) or ``publish`` (before a message whose routing
-    key matches); *count* says which of them.
+    key matches, with those before it on their way); *count* says which of them.
     """
 
     def __init__(self, when: str, match: str, count: int, action: str, file: str) -> None:
@@ -167,7 +168,16 @@ class Breakpoint:
                 self._hit()
             return publish(producer, body, routing_key=routing_key, **kwargs)
 
+        frames = confirms.ConfirmedChannel._frames
+
+        def watched_frames(channel: Any, message: Any) -> bytes:
+            if self._pattern.search(message.routing_key):
+                self._hit()
+            return frames(channel, message)
+
         Producer.publish = watched
+        confirms.ConfirmedChannel._frames = watched_frames  # type: ignore[method-assign,assignment]
+        confirms._WRITTEN = 1  # otherwise a hundred messages are made before the first is written
 
     def _hit(self) -> None:
         with self._lock:

@@ -64,6 +64,11 @@ def run_together(number: int) -> None:
         SETTINGS["TASKADMIN_RUNS_PER_MESSAGE"] = SETTINGS["TASKADMIN_RUNS_AT_ONCE"] = number
 
 
+def messages_of(runs: int) -> int:
+    """How many messages so many runs are sent in."""
+    return max(1, runs // _together)
+
+
 class Stage:
     """Where a fault is played: processes over a fresh database and a fresh virtual host."""
 
