@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -186,6 +187,75 @@ def test_one_that_was_cancelled_meanwhile_stays_so(
     together(session, runs[:3])
 
     assert states(session)[:3] == [*(RunState.CANCELLED, RunState.SUCCEEDED, RunState.SUCCEEDED)]
+
+
+def test_those_that_are_cancelled_before_their_turn_are_not_executed(
+    session: Session,
+    runs: list[int],
+    instead: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is left of a message is read again after some time."""
+    monkeypatch.setattr(execution, "_TOGETHER_SECONDS", 0.0)
+    called: list[float] = []
+
+    def cancel(lower_limit: float, **_: Any) -> float:
+        called.append(lower_limit)
+        session.execute(
+            update(TaskResult)
+            .where(TaskResult.id.in_(runs[3:5]))
+            .values(state=RunState.CANCELLED, finished_at=datetime.now(UTC))
+        )
+        session.commit()
+        return lower_limit
+
+    instead(cancel)
+    together(session, runs)
+
+    assert called == [0, 1, 2, 5]
+    ended, succeeded = RunState.CANCELLED, RunState.SUCCEEDED
+    assert states(session) == [*[succeeded] * 3, ended, ended, succeeded]
+
+
+def test_a_run_that_was_sent_twice_is_executed_once(
+    session: Session, runs: list[int], instead: Callable[..., None]
+) -> None:
+    """Its messages lie next to each other where a launcher died before it noted what it sent."""
+    called: list[float] = []
+
+    def note(lower_limit: float, **_: Any) -> float:
+        called.append(lower_limit)
+        return lower_limit
+
+    instead(note)
+    together(session, [*runs[:4], *runs])
+
+    assert called == [0, 1, 2, 3, 4, 5]
+    assert states(session) == [RunState.SUCCEEDED] * 6
+
+
+class Celsius(float):
+    """A number that writes itself as NumPy's do."""
+
+    def __repr__(self) -> str:
+        return f"Celsius({float(self)})"
+
+
+@pytest.mark.databases("postgresql")
+def test_numbers_that_write_themselves_otherwise_are_numbers(
+    session: Session, runs: list[int], instead: Callable[..., None], count_queries: CountQueries
+) -> None:
+    """They are recorded together with the others."""
+    values = iter([HTTPStatus.NOT_FOUND, Celsius(21.5), -3, 1e300, 0.1, 2**70])
+    instead(lambda **_: next(values))
+
+    with count_queries() as statements:
+        together(session, runs)
+
+    assert len(statements) <= 6
+    session.expire_all()
+    results = session.scalars(select(TaskResult.result).order_by(TaskResult.id)).all()
+    assert results == [404.0, 21.5, -3.0, 1e300, 0.1, 2.0**70]
 
 
 def test_delivered_again_each_is_claimed_alone(

@@ -76,7 +76,8 @@ def execute(session: Session, delivery: Delivery) -> bool:
     return _execute_claimed(session, delivery)
 
 
-#: Runs recorded in one statement, and how long (in seconds) one that is done may wait for others.
+#: Runs recorded in one statement, and after how many seconds those that are done are recorded and
+#: those that are left are read again.
 _TOGETHER, _TOGETHER_SECONDS = 1_000, 0.25
 #: So long one message keeps a worker; the runs that are left get messages of their own.
 _MESSAGE_SECONDS = 60.0
@@ -85,18 +86,19 @@ _MESSAGE_SECONDS = 60.0
 def execute_together(session: Session, deliveries: Sequence[Delivery]) -> None:
     """Execute the runs of one message, as ``execute`` does each, and record successes together.
 
+    Runs that were ended meanwhile (cancelled, deleted) are left alone as soon as that is seen:
+    what is left is read again each time that something was recorded.
+
     Raises:
         sqlalchemy.exc.SQLAlchemyError: If runs couldn't be taken: what is recorded stays so, and
             the message, delivered again, has the rest executed.
     """
-    found = patiently(
-        session,
-        lambda: unclaimed.open_runs(session, [delivery.run_id for delivery in deliveries]),
-        what=f"Reading {len(deliveries)} runs",
-        seconds=TAKE_SECONDS,
-    )
+    # What a launcher sent before it died lies in the queue beside what the next one sent again.
+    deliveries = list({(one.run_id, one.due_at): one for one in deliveries}.values())
+    found = _read(session, deliveries)
     token, begun = uuid4(), time.monotonic()
     waiting: list[tuple[Delivery, OpenRun, Outcome]] = []
+    # When what is left was read last.
     since = begun
 
     def record() -> None:
@@ -105,30 +107,39 @@ def execute_together(session: Session, deliveries: Sequence[Delivery]) -> None:
             waiting.clear()
 
     for place, delivery in enumerate(deliveries):
-        run = found.get((delivery.run_id, delivery.due_at))
-        if run is None:
-            continue
         moment = time.monotonic()
         if moment - begun > _MESSAGE_SECONDS:
             record()
             _postpone(session, [one.run_id for one in deliveries[place:]])
             return
+        if moment - since > _TOGETHER_SECONDS:
+            record()
+            found, since = _read(session, deliveries[place:]), time.monotonic()
+        run = found.get((delivery.run_id, delivery.due_at))
+        if run is None:
+            continue
         job = all_jobs().get(run.job)
         if job is None or not _may_go_unclaimed(job, run, delivery):
             record()
             execute(session, delivery)
             continue
-        if not waiting:
-            since = moment
         context = _context(session, delivery, run.task_id, run.launch_id, 1, None)
         attempt = _attempt(session, run.job, run.task_params, delivery.worker, context)
         if attempt.outcome.error_type is None:
             waiting.append((delivery, run, attempt.outcome))
         else:
             _record_unclaimed(session, delivery, job, run, attempt, uuid4())
-        if len(waiting) >= _TOGETHER or time.monotonic() - since > _TOGETHER_SECONDS:
+        if len(waiting) >= _TOGETHER:
             record()
     record()
+
+
+def _read(session: Session, deliveries: Sequence[Delivery]) -> dict[tuple[int, datetime], OpenRun]:
+    ids = [delivery.run_id for delivery in deliveries]
+    what = f"Reading {len(ids)} runs"
+    return patiently(
+        session, lambda: unclaimed.open_runs(session, ids), what=what, seconds=TAKE_SECONDS
+    )
 
 
 def _postpone(session: Session, run_ids: Sequence[int]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -207,7 +208,7 @@ _COMPLETE_TOGETHER = text(
 
 
 def _in_columns(done: Sequence[Success], token: UUID, moment: datetime) -> dict[str, Any]:
-    ordered = sorted(done)
+    ordered = sorted(done, key=attrgetter("run_id"))
     outcomes = [one.outcome for one in ordered]
     outputs = [one.output for one in outcomes]
     return {
@@ -226,8 +227,13 @@ def _in_columns(done: Sequence[Success], token: UUID, moment: datetime) -> dict[
 
 def _array(numbers: Collection[float | None]) -> str:
     """An array as PostgreSQL reads it; psycopg takes twenty times as long to write one."""
-    texts = ["NULL" if one is None else repr(one) for one in numbers]
+    texts = ["NULL" if one is None else _digits(one) for one in numbers]
     return f"{{{','.join(texts)}}}"
+
+
+def _digits(number: float) -> str:
+    # A subclass may write itself otherwise: an enumeration, a number of NumPy.
+    return float.__repr__(number) if isinstance(number, float) else int.__repr__(number)
 
 
 def retry_unclaimed(
