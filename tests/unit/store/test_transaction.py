@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import URL, Engine, create_engine, event, func, select, text, update
@@ -10,7 +11,11 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from fixture_types import MakeTask
-from taskadmin.models import Task
+from services.runs import DONE, DUE
+from taskadmin.models import ProcessKind, RunState, Task, TaskResult
+from taskadmin.store import claims, processes, transaction, unclaimed
+from taskadmin.store.outage import is_outage
+from taskadmin.store.processes import Identity
 from taskadmin.store.transaction import ledger_transaction, single_reading, single_statement
 
 
@@ -116,6 +121,37 @@ def test_locks_and_idling_are_limited_on_postgresql(session: Session) -> None:
         inside = session.execute(settings).one()
     assert inside == ("10s", "30s")
     assert session.execute(settings).one() == ("0", "0")
+
+
+@pytest.mark.databases("postgresql")
+def test_a_single_statement_waits_for_a_lock_as_long_as_others(
+    engine: Engine, session: Session, run_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it fails as in an outage: a worker says so, and tries again or gives the run back."""
+    monkeypatch.setattr(
+        transaction, "_LOCK_TIMEOUT", transaction._LOCK_TIMEOUT.replace("10s", "200ms")
+    )
+    engine.clear_compiled_cache()
+    owner = Identity(ProcessKind.CHILD, "w1@host", "host", 1, parent_pid=100, boot=uuid4())
+    process_id = processes.register(session, owner)
+
+    def claim() -> None:
+        claims.claim(session, run_id, DUE, token=uuid4(), process_id=process_id, worker="w1")
+
+    def complete() -> None:
+        unclaimed.complete_unclaimed(session, run_id, DUE, uuid4(), DONE)
+
+    with Session(engine) as other:
+        other.get_one(TaskResult, run_id, with_for_update=True)
+        for do in (claim, complete):
+            with pytest.raises(OperationalError, match="lock timeout") as caught:
+                do()
+            assert is_outage(caught.value)
+    complete()
+    assert session.scalar(select(func.current_setting("lock_timeout"))) == "0"
+    assert session.get_one(TaskResult, run_id).state == RunState.SUCCEEDED
+    session.rollback()
+    engine.clear_compiled_cache()
 
 
 @pytest.mark.databases("sqlite")

@@ -22,7 +22,7 @@ from .run_updates import (
     outcome_columns,
     update_run,
 )
-from .transaction import ledger_transaction, single_statement
+from .transaction import ledger_transaction, single_statement, waits_shortly
 
 
 class ClaimedRun(NamedTuple):
@@ -82,6 +82,7 @@ _CLAIM = (
             and_(RUN.state == RunState.RUNNING, RUN.token == _TOKEN),
         ),
         _is_live(bindparam("given_process_id", type_=RUN.process_id.type)),
+        waits_shortly(),
     )
     .values(
         state=RunState.RUNNING,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Boolean, Connection, Engine, text
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import FunctionElement
 
+#: Nobody waits for a lock for longer without a word in the log.
+_LOCK_TIMEOUT = "set_config('lock_timeout', '10s', true)"
 #: A process that is stopped inside a transaction must not hold its locks for ever.
-_LIMITS = (
-    "SELECT set_config('lock_timeout', '10s', true),"
-    " set_config('idle_in_transaction_session_timeout', '30s', true)"
-)
+_LIMITS = f"SELECT {_LOCK_TIMEOUT}, set_config('idle_in_transaction_session_timeout', '30s', true)"
 #: Rows that are named by their ids are looked up in the index of ids, and joined with what belongs
 #: to each by a hash. A table that has just grown to many times its size has no statistics yet that
 #: would say so, and PostgreSQL would read all of it, or compare each with each.
@@ -23,6 +25,27 @@ _BY_ID = (
 _LIMITED, _LIMITED_BY_ID = text(_LIMITS), text(f"{_LIMITS}, {_BY_ID}")
 _LOOKED_UP = text(f"SELECT {_BY_ID}")
 _UNCOMPILED = text("SELECT set_config('jit', 'off', true)")
+
+
+class waits_shortly(FunctionElement[bool]):  # noqa: N801 - written like an SQL function
+    """True, as a condition of a ``single_statement`` that changes rows.
+
+    It limits how long the statement waits for a row's lock: PostgreSQL looks at conditions
+    before it locks. There is no other place for a setting in a statement that is sent alone.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(waits_shortly)
+def _limit(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"{_LOCK_TIMEOUT} IS NOT NULL"
+
+
+@compiles(waits_shortly, "sqlite")
+def _no_limit(element: Any, compiler: Any, **kw: Any) -> str:
+    return "TRUE"
 
 
 def look_up_by_id(session: Session) -> None:

@@ -48,6 +48,7 @@ from .transaction import (
     look_up_by_id,
     single_reading,
     single_statement,
+    waits_shortly,
 )
 
 
@@ -274,7 +275,7 @@ def _untouched(run_id: Any, due_at: Any) -> ColumnElement[bool]:
 def _finishing(started_at: ColumnElement[datetime], finished_at: ColumnElement[datetime]) -> Update:
     return (
         update(RUNS)
-        .where(_untouched(bindparam("run_id"), bindparam("given_due_at")))
+        .where(_untouched(bindparam("run_id"), bindparam("given_due_at")), waits_shortly())
         .values(
             state=bindparam("given_state"),
             attempts=1,
