@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -120,7 +120,7 @@ class TasksView(TaskActions):
             "given": wanted.given,
             "states": list(TaskState),
             "counts": counts.by_state,
-            "more_failing": counts.more_failing,
+            "incomplete": _incomplete(wanted, more_failing=counts.more_failing),
             "failures": FAILURES,
             "most": MOST,
         }
@@ -318,6 +318,15 @@ class TasksView(TaskActions):
     def _which(self) -> MatchingTasks:
         wanted = self._wanted()
         return wanted.which if wanted is not None else MatchingTasks(nothing=True)
+
+
+def _incomplete(wanted: TaskFilter, *, more_failing: bool) -> Collection[TaskState | None]:
+    """The states (None: all) in which there may be more tasks than are found."""
+    if not more_failing:
+        return ()
+    if TaskState.FAILING in wanted.of_any_state.states:  # the search says so
+        return (None, *TaskState)
+    return (TaskState.FAILING,)
 
 
 def _sparkline(runs: Sequence[ListedRun]) -> Sparkline:
