@@ -28,6 +28,7 @@ _PATHS = {
     "dashboard": "dashboard/",
     "tasks": "tasks/",
     "failing tasks": "tasks/?state=failing",
+    "tasks with a word": "tasks/?search=odd",
     "a task": "tasks/details/?id={task}",
     "a task's chart": "tasks/details/?id={task}&tab=chart",
     "runs": "runs/",
@@ -98,6 +99,7 @@ def _fill(session: Any, results: int) -> None:
     session.execute(
         text("UPDATE taskadmin_task SET created_by = 1 + id % :users"), {"users": _USERS}
     )
+    session.execute(text("UPDATE taskadmin_task SET name = 'odd one ' || id WHERE id % 97 = 0"))
     launches = 10
     each = results // launches
     session.execute(_ADD_LAUNCHES, {"launches": launches, "each": each})
