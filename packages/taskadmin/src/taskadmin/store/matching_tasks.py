@@ -221,7 +221,7 @@ def failing_tasks(session: Session, which: MatchingTasks) -> Sequence[int]:
 def count_by_state(
     session: Session, which: MatchingTasks, *, most: int = MOST, failing: int | None = None
 ) -> TaskCounts:
-    """How many tasks match in each state, and in all (None), by one query.
+    """How many tasks match in each state, and in all (None), by one query, rarely two.
 
     Each is counted up to *most*; one more stands for any number, and that it is so is
     remembered for some seconds. So is the number of failing tasks that are found among the
@@ -241,13 +241,22 @@ def count_by_state(
     if failing is not None:
         found[TaskState.FAILING] = min(failing, most + 1)
         wanted = [state for state in wanted if state != TaskState.FAILING]
-    columns = [_number_of(filters[state].ids(most + 1)) for state in wanted]
+    # Of those that match, the ones that aren't paused are active: where all are counted, nobody
+    # need look at each of them twice.
+    asked = [state for state in wanted if state != TaskState.ACTIVE]
+    columns = [_number_of(filters[state].ids(most + 1)) for state in asked]
     if not more_failing:
         columns.append(_number_of(_newest_failures(FAILURES)))
     if columns:
         numbers = session.execute(select(*columns)).one()
-        found |= dict(zip(wanted, numbers, strict=False))
+        found |= dict(zip(asked, numbers, strict=False))
         more_failing = more_failing or numbers[-1] == FAILURES
+    if TaskState.ACTIVE in wanted:
+        if found[None] <= most:
+            found[TaskState.ACTIVE] = found[None] - found[TaskState.PAUSED]
+        else:
+            active = _number_of(filters[TaskState.ACTIVE].ids(most + 1))
+            found[TaskState.ACTIVE] = session.execute(select(active)).scalar_one()
     for state in wanted:
         if found[state] > most or (state == TaskState.FAILING and more_failing):
             _MANY.keep(session, keys[state], found[state])
