@@ -100,12 +100,12 @@ def _looking(configuration: dict[str, object]) -> Iterator[list[float]]:
     ready, stop = threading.Event(), threading.Event()
 
     def look() -> None:
-        with signed_in(app) as client:
-            milliseconds(client, "dashboard/")  # this process has shown it before, then
-            ready.set()
-            while not stop.is_set():
-                looks.append(milliseconds(client, "dashboard/"))
-                stop.wait(5)
+        client = signed_in(app)
+        milliseconds(client, "dashboard/")  # this process has shown it before, then
+        ready.set()
+        while not stop.is_set():
+            looks.append(milliseconds(client, "dashboard/"))
+            stop.wait(5)
 
     thread = threading.Thread(target=look)
     thread.start()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from flask import Flask
@@ -43,7 +43,13 @@ _PATHS = {
     "workers": "workers/",
     "audit": "audit/",
 }
-_TASKS, _USERS, _TIMES = 100_000, 1_000, 9
+_TASKS, _USERS = 100_000, 1_000
+#: How often a page is asked for before that is measured, and how often then.
+_WARM, _TIMES = 2, 9
+_NEWEST = text(
+    "SELECT max(id) AS run, max(launch_id) AS launch, max(task_id) - 42 AS task"
+    " FROM taskadmin_task_result"
+)
 
 _ADD_USERS = text(
     "INSERT INTO taskadmin_user (username, username_key, session_nonce, created_at)"
@@ -75,22 +81,53 @@ _ADD_RUNS = text(
 )
 
 
-def pages(results: int) -> dict[str, float]:
+def pages(sizes: Sequence[int]) -> dict[str, float]:
     """Median milliseconds of each page, with so many results of 100,000 tasks of 1,000 people.
 
     Once as it is while somebody looks at it, and once where this process remembers nothing of
-    the database (``store.remembered``), as for the first one who looks after a while.
+    the database (``store.remembered``), as for the first one who looks after a while. A page is
+    asked for by turns over each of the databases, however the machine's speed changes meanwhile.
     """
+    with ExitStack() as stack:
+        sites = [stack.enter_context(_site(size)) for size in sizes]
+        found = {}
+        for name, path in _PATHS.items():
+            for suffix, first in (("", _nothing), (", nothing remembered", _forget)):
+                for size, times in zip(sizes, _times(sites, path, first), strict=True):
+                    found[f"{size:,} results: {name}{suffix}"] = statistics.median(times)
+        return found
+
+
+@contextmanager
+def _site(results: int) -> Iterator[tuple[FlaskClient, dict[str, int]]]:
+    """A superuser's browser over a database of its own, and ids for addresses."""
     with fresh_stage(migrated=True) as stage:
         app = make_app(config(stage, {"TASKADMIN_LAUNCH_INTERVAL_SECONDS": 300}))
         try:
             with app.app_context():
                 _fill(get_state(app).session, results)
+                newest = get_state(app).session.execute(_NEWEST).one()
             with stage.connected() as connection:
                 connection.execute("VACUUM ANALYZE")  # autovacuum does it within a minute
-            return _measured(app)
+            yield signed_in(app), newest._asdict()
         finally:
             dispose_engines(app)
+
+
+def _times(
+    sites: Sequence[tuple[FlaskClient, dict[str, int]]], path: str, first: Callable[[], None]
+) -> list[list[float]]:
+    """Milliseconds of a page on each site, after *first*; the first ones warm it up."""
+    found: list[list[float]] = [[] for _ in sites]
+    for _ in range(_WARM + _TIMES):
+        for (client, newest), times in zip(sites, found, strict=True):
+            first()
+            times.append(milliseconds(client, path.format(**newest)))
+    return [times[_WARM:] for times in found]
+
+
+def _nothing() -> None:
+    """As it is while somebody looks."""
 
 
 def _fill(session: Any, results: int) -> None:
@@ -109,18 +146,17 @@ def _fill(session: Any, results: int) -> None:
         pass
 
 
-@contextmanager
-def signed_in(app: Flask) -> Iterator[FlaskClient]:
+def signed_in(app: Flask) -> FlaskClient:
     """A superuser's browser."""
     with app.app_context():
         session = get_state(app).session
         user = session.scalars(select(User).where(User.is_superuser).limit(1)).one()
         name = user.get_id()
-    with app.test_client() as client:
-        with client.session_transaction() as cookie:
-            cookie["_user_id"] = name
-            cookie["_fresh"] = True
-        yield client
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = name
+        cookie["_fresh"] = True
+    return client
 
 
 def milliseconds(client: FlaskClient, path: str) -> float:
@@ -130,26 +166,6 @@ def milliseconds(client: FlaskClient, path: str) -> float:
     spent = time.perf_counter() - begun
     assert answer.status_code == 200, (path, answer.status)
     return spent * 1000
-
-
-def _measured(app: Flask) -> dict[str, float]:
-    with app.app_context():
-        row = get_state(app).session.execute(
-            text("SELECT max(id), max(launch_id), max(task_id) - 42 FROM taskadmin_task_result")
-        )
-        run, launch, task = row.one()
-    found, first = {}, {}
-    with signed_in(app) as client:
-        for name, path in _PATHS.items():
-            address = path.format(run=run, launch=launch, task=task)
-            times = [milliseconds(client, address) for _ in range(_TIMES + 2)][2:]
-            found[name] = statistics.median(times)
-            times.clear()
-            for _ in range(_TIMES):
-                _forget()
-                times.append(milliseconds(client, address))
-            first[f"{name}, nothing remembered"] = statistics.median(times)
-    return found | first
 
 
 def _forget() -> None:
