@@ -20,7 +20,7 @@ from taskadmin.jobs.random_number import GENERATE_RANDOM_NUMBER_JOB
 from taskadmin.models import RunState, TaskResult
 from taskadmin.queue import execution
 from taskadmin.queue.execution import Delivery, execute_together
-from taskadmin.store import unclaimed
+from taskadmin.store import recovery, unclaimed
 from taskadmin.store.outcome import Outcome
 from taskadmin.store.results import insert_runs
 from taskadmin.store.transaction import ledger_transaction
@@ -303,6 +303,30 @@ def test_a_refused_statement_is_tried_run_by_run(
     together(session, runs)
 
     assert states(session) == [RunState.SUCCEEDED] * 6
+
+
+def test_what_nobody_foresaw_does_not_strand_the_runs(
+    session: Session, runs: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What isn't recorded is sent again soon, each run by itself; what is recorded stays so."""
+    original = complete_together
+    monkeypatch.setattr(execution, "_TOGETHER", 2)
+    calls = []
+
+    def stumble(*arguments: Any) -> set[int]:
+        calls.append(1)
+        if len(calls) == 2:
+            raise TypeError("nobody thought of that")
+        return original(*arguments)
+
+    monkeypatch.setattr(unclaimed, "complete_together", stumble)
+    with pytest.raises(TypeError):
+        together(session, runs)
+
+    assert states(session) == [*[RunState.SUCCEEDED] * 2, *[RunState.QUEUED] * 4]
+    session.execute(update(TaskResult).values(not_before=DUE).where(TaskResult.not_before > DUE))
+    session.commit()
+    assert [run.id for run in recovery.waiting_runs(session)] == runs[2:]
 
 
 def test_an_outage_is_waited_out(

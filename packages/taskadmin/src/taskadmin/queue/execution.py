@@ -20,6 +20,7 @@ from ..errors import UnknownJob
 from ..jobs import Job, Progress, Run, all_jobs, get_job, redact
 from ..store import claims, pauses, progress, recovery, unclaimed
 from ..store.claims import ClaimedRun
+from ..store.outage import is_outage
 from ..store.outcome import Outcome
 from ..store.unclaimed import OpenRun
 from .heartbeat import Heartbeat
@@ -92,7 +93,20 @@ def execute_together(session: Session, deliveries: Sequence[Delivery]) -> None:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: If runs couldn't be taken: what is recorded stays so, and
             the message, delivered again, has the rest executed.
+        Exception: Something unforeseen: what isn't recorded gets messages of its own.
     """
+    try:
+        _execute_each(session, deliveries)
+    except Exception as error:
+        # Celery acknowledges the message, and only after the jobs' time limit would they be sent
+        # again. One by one it shows whose it is.
+        if not is_outage(error):
+            _drop_leftovers(session)
+            _postpone(session, [one.run_id for one in deliveries], why="something went wrong")
+        raise
+
+
+def _execute_each(session: Session, deliveries: Sequence[Delivery]) -> None:
     # What a launcher sent before it died lies in the queue beside what the next one sent again.
     deliveries = list({(one.run_id, one.due_at): one for one in deliveries}.values())
     found = _read(session, deliveries)
@@ -110,7 +124,7 @@ def execute_together(session: Session, deliveries: Sequence[Delivery]) -> None:
         moment = time.monotonic()
         if moment - begun > _MESSAGE_SECONDS:
             record()
-            _postpone(session, [one.run_id for one in deliveries[place:]])
+            _postpone(session, [one.run_id for one in deliveries[place:]], why="it took long")
             return
         if moment - since > _TOGETHER_SECONDS:
             record()
@@ -142,8 +156,8 @@ def _read(session: Session, deliveries: Sequence[Delivery]) -> dict[tuple[int, d
     )
 
 
-def _postpone(session: Session, run_ids: Sequence[int]) -> None:
-    log.warning("%d runs of a message get messages of their own: it took long", len(run_ids))
+def _postpone(session: Session, run_ids: Sequence[int], *, why: str) -> None:
+    log.warning("%d runs of a message get messages of their own: %s", len(run_ids), why)
     what = f"Postponing {len(run_ids)} runs"
     patiently(session, lambda: recovery.postpone(session, run_ids), what=what)
 
