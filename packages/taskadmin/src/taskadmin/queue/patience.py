@@ -38,7 +38,7 @@ def patiently(
         sqlalchemy.exc.SQLAlchemyError: The last error, when time is up; at once if it isn't
             an outage.
     """
-    try:  # tenacity takes as long as the driver: most calls needn't be repeated
+    try:  # most calls needn't be repeated, and tenacity makes a dozen objects for each
         return do()
     except (SQLAlchemyError, SoftTimeLimitExceeded) as error:
         if not _may_pass(error):
