@@ -27,6 +27,13 @@ from taskadmin.store.schedules import ScheduleInput, put_schedule
 LOOKED = "failed runs were looked through; more tasks may be failing."
 
 
+@pytest.fixture
+def two_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more of the newest failures are looked through."""
+    for module in (matching_tasks, tasks_page):
+        monkeypatch.setattr(module, "FAILURES", 2)
+
+
 def act(client: FlaskClient, action: str, *ids: object, path: str = "", **more: str) -> Any:
     """Do *action* on tasks."""
     data = {"action": action, "rowid": [str(id_) for id_ in ids], **more}
@@ -229,16 +236,12 @@ def test_failing_tasks_are_shown_page_by_page_in_either_order(
     assert beyond.location == "/taskadmin/tasks/?state=failing"
 
 
+@pytest.mark.usefixtures("two_failures")
 @pytest.mark.databases("sqlite")
 def test_it_is_said_where_not_all_failures_were_looked_through(
-    session: Session,
-    superuser: FlaskClient,
-    make_task: MakeTask,
-    monkeypatch: pytest.MonkeyPatch,
+    session: Session, superuser: FlaskClient, make_task: MakeTask
 ) -> None:
     """The number has a plus on every tab, and the tab of failing tasks says why."""
-    monkeypatch.setattr(matching_tasks, "FAILURES", 2)
-    monkeypatch.setattr(tasks_page, "FAILURES", 2)
     for _ in range(3):
         put_runs(session, make_task(), ["failed"])
 
@@ -252,16 +255,12 @@ def test_it_is_said_where_not_all_failures_were_looked_through(
     assert numbers("search=state:failing") == ["2+", "2+", "0+", "2+", "0+", "0+"]
 
 
+@pytest.mark.usefixtures("two_failures")
 @pytest.mark.databases("sqlite")
 def test_that_nothing_fails_is_not_said_where_not_all_failures_were_looked_through(
-    session: Session,
-    superuser: FlaskClient,
-    make_task: MakeTask,
-    monkeypatch: pytest.MonkeyPatch,
+    session: Session, superuser: FlaskClient, make_task: MakeTask
 ) -> None:
     """The newest failures were made up for; what is behind them nobody knows."""
-    monkeypatch.setattr(matching_tasks, "FAILURES", 2)
-    monkeypatch.setattr(tasks_page, "FAILURES", 2)
     put_runs(session, make_task(), ["failed"])
     for _ in range(2):
         put_runs(session, make_task(), ["failed", "succeeded"])

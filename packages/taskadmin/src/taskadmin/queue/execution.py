@@ -88,7 +88,7 @@ def execute_together(session: Session, deliveries: Sequence[Delivery]) -> None:
     """Execute the runs of one message, as ``execute`` does each, and record successes together.
 
     Runs that were ended meanwhile (cancelled, deleted) are left alone as soon as that is seen:
-    what is left is read again each time that something was recorded.
+    what is left is read again after ``_TOGETHER_SECONDS``, between two runs.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: If runs couldn't be taken: what is recorded stays so, and

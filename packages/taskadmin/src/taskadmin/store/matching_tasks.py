@@ -253,7 +253,8 @@ def count_by_state(
         more_failing = more_failing or numbers[-1] == FAILURES
     if TaskState.ACTIVE in wanted:
         if found[None] <= most:
-            found[TaskState.ACTIVE] = found[None] - found[TaskState.PAUSED]
+            # What is remembered of the paused ones may be of before some were deleted.
+            found[TaskState.ACTIVE] = max(found[None] - found[TaskState.PAUSED], 0)
         else:
             active = _number_of(filters[TaskState.ACTIVE].ids(most + 1))
             found[TaskState.ACTIVE] = session.execute(select(active)).scalar_one()
