@@ -31,7 +31,7 @@ COMMANDS = {
     ),
     "worker": (
         *("celery", "--quiet", "-A", "taskadmin_site.celery_app", "worker"),
-        *("--hostname", "worker@%h", "--queues", "taskadmin.runs", "--concurrency", "3"),
+        *("--hostname", "worker@%h", "--queues", "taskadmin.runs", "--concurrency", "6"),
         *("--without-gossip", "--without-mingle"),
     ),
     "beat": (

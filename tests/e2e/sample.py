@@ -30,6 +30,9 @@ ODD_NAME = """<b>"Bold" & 'brave'</b> {{ 7 * 7 }} \N{SNOWMAN}"""
 EVERY_2_SECONDS = ScheduleInput(
     kind=ScheduleKind.INTERVAL, every_s=2, overlap=Overlap.SKIP, max_runs=5
 )
+#: Three at once of runs that take a minute: some run is running whenever a page is looked at, and
+#: the newest of them for a while yet.
+EVERY_20_SECONDS = ScheduleInput(kind=ScheduleKind.INTERVAL, every_s=20, overlap=Overlap.ALLOW)
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,14 @@ def make_sample(session: Session) -> Iterator[Sample]:
             arguments={"url": silent, "timeout": 60},
             schedule=EVERY_2_SECONDS,
         ).id
+        tasks.create_task(
+            session,
+            author_id=ana.id,
+            name="Latency of another page that hangs",
+            job="http_latency",
+            arguments={"url": silent, "timeout": 60},
+            schedule=EVERY_20_SECONDS,
+        )
         orphaned = tasks.create_task(
             session,
             author_id=ana.id,
