@@ -16,6 +16,7 @@ from services.databases import dispose_engines
 from taskadmin.models import User
 from taskadmin.state import get_state
 from taskadmin.store import failures, launch_pages, matching_runs, matching_tasks
+from taskadmin.store.closing import close_finished
 from taskadmin.store.minute_counts import count_minutes
 from taskadmin.store.remembered import Remembered
 
@@ -60,8 +61,8 @@ _ADD_USERS = text(
 #: Slots of five minutes up to now, each with a run of the newest tasks, one in twenty failed.
 _ADD_LAUNCHES = text(
     "INSERT INTO taskadmin_launch"
-    " (kind, slot, interval_s, state, opened_at, published_at, closed_at, queued, skipped)"
-    " SELECT 'slot', at, 300, 'closed', at, at, at + interval '30 s', :each, 0"
+    " (kind, slot, interval_s, state, opened_at, published_at, queued, skipped)"
+    " SELECT 'slot', at, 300, 'published', at, at, :each, 0"
     " FROM (SELECT to_timestamp(floor(extract(epoch FROM now()) / 300 - n) * 300) AS at"
     " FROM generate_series(:launches, 1, -1) n) moments"
 )
@@ -142,6 +143,8 @@ def _fill(session: Any, results: int) -> None:
     session.execute(_ADD_LAUNCHES, {"launches": launches, "each": each})
     session.execute(_ADD_RUNS, {"each": each, "tasks": _TASKS})
     session.commit()
+    while close_finished(session):
+        pass
     while count_minutes(session):
         pass
 

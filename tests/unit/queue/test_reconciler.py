@@ -30,7 +30,7 @@ from taskadmin.queue.launcher import Turn, run_turn
 from taskadmin.queue.publisher import Publisher
 from taskadmin.settings import Settings
 from taskadmin.state import State
-from taskadmin.store import claims, launches, ledger_state, processes, recovery
+from taskadmin.store import claims, closing, launches, ledger_state, processes, recovery
 from taskadmin.store.clock import now
 from taskadmin.store.processes import Identity
 from taskadmin.store.tasks import delete_tasks
@@ -302,7 +302,7 @@ def test_an_unexpected_error_of_one_launch_ends_no_other(
         (launcher, "take_back_runs", "take runs back from processes that are gone"),
         (recovery, "waiting_runs", "send runs whose wait is over"),
         (recovery, "oldest_sending", "look for lost messages in taskadmin.runs"),
-        (launches, "close_finished", "close launches"),
+        (closing, "close_finished", "close launches"),
         (launcher, "keep_house", "prune"),
     ],
 )

@@ -469,32 +469,6 @@ def test_a_successor_goes_on_where_the_launcher_stopped(
     assert started_tasks(session) == ids
 
 
-# The end of a launch
-
-
-def test_a_published_launch_is_closed_when_no_run_is_open(
-    session: Session, make_task: MakeTask, owner: UUID
-) -> None:
-    """Not while it is being made, and not while a run is queued."""
-    make_task()
-    launch_id = open_and_take(session, owner)
-    queue_page(session, launch_id, owner)
-    (run,) = launches.unsent_runs(session, launch_id, limit=2)
-    assert launches.close_finished(session) == 0
-    launches.finish_launch(session, launch_id, owner)
-    assert launches.close_finished(session) == 0
-    outcome = Outcome(worker="w", elapsed=timedelta(), result=1.0)
-    unclaimed.complete_unclaimed(session, run.id, run.due_at, uuid4(), outcome)
-    assert launches.close_finished(session) == 1
-    launch = session.get_one(Launch, launch_id, populate_existing=True)
-    assert launch.state == LaunchState.CLOSED
-    assert launch.closed_at is not None
-    assert launch.published_at is not None
-    assert launch.opened_at <= launch.published_at <= launch.closed_at
-    assert launch.owner is None
-    assert launches.close_finished(session) == 0
-
-
 def test_missed_slots_are_not_among_the_open_launches(session: Session) -> None:
     """Their index doesn't grow with what was missed, and is the one that is used."""
     dialect = session.get_bind().dialect.name

@@ -26,7 +26,7 @@ from taskadmin.models import (
     TaskResult,
     TaskSchedule,
 )
-from taskadmin.store import audit, claims, launches, processes, tasks, unclaimed
+from taskadmin.store import audit, claims, closing, launches, processes, tasks, unclaimed
 from taskadmin.store.audit import Actor, Filter
 from taskadmin.store.by_hand import ManualLaunch
 from taskadmin.store.matching_runs import Matching, matching_runs
@@ -358,7 +358,7 @@ def test_a_deleted_run_of_a_slot_is_never_launched_again(
     finish(session, run_id)
     assert discard_runs(session, [run_id], actor=ADA).run_ids == [run_id]
     assert launches.open_slot(session, 1e9) is None
-    assert launches.close_finished(session) == 1
+    assert closing.close_finished(session) == 1
     assert launches.open_slot(session, 1e9) is None
     assert left(session) == []
 

@@ -14,8 +14,8 @@ from ..i18n import lazy_gettext
 from ..models import Launch, LaunchKind
 from ..shell import error_page
 from ..store import clock
+from ..store.closing import COUNTED
 from ..store.launch_pages import (
-    COUNTED,
     EXPLAINED,
     causes,
     find_launch,

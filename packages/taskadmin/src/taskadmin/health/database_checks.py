@@ -12,6 +12,7 @@ from ..errors import RegistrationError
 from ..state import get_state
 from ..store import health
 from ..store.health import Server
+from ..store.transaction import reading
 from .finding import Answer, ok, problem, warning
 from .probe import NoAnswer, Probe
 
@@ -66,7 +67,7 @@ def database(app: Flask) -> Answer:
 def _ask(app: Flask) -> Server:
     with app.app_context():
         session = get_state(app).session
-        with health.reading(session, seconds=_SECONDS):
+        with reading(session, seconds=_SECONDS):
             return health.server(session)
 
 
@@ -81,7 +82,7 @@ def _place(url: URL) -> str:
 def clock_skew(app: Flask) -> Answer:
     """Whether this machine and the database agree about the time."""
     session = get_state(app).session
-    with health.reading(session, seconds=_SECONDS):
+    with reading(session, seconds=_SECONDS):
         found = health.clock_skew(session)
     ahead = found.ahead.total_seconds()
     give_or_take = f"± {found.uncertainty.total_seconds():.3f} s"

@@ -15,6 +15,7 @@ from ..settings import Settings
 from ..state import get_state
 from ..store import health
 from ..store.health import Living
+from ..store.transaction import reading
 from .finding import Answer, ok, problem, warning
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _MANY_RESULTS = 1_000_000
 @contextmanager
 def _session(app: Flask) -> Iterator[Session]:
     session = get_state(app).session
-    with health.reading(session, seconds=_SECONDS):
+    with reading(session, seconds=_SECONDS):
         yield session
 
 

@@ -18,6 +18,7 @@ from ..state import get_state
 from ..store import health
 from ..store.health import BeatLag
 from ..store.outage import is_outage
+from ..store.transaction import reading
 from .probe import Attempt, NoAnswer, Probe
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _schema(current: str | None) -> Verdict:
 def _beat_lag(app: Flask) -> BeatLag:
     session = get_state(app).session
     try:
-        with health.reading(session, seconds=_ROWS_SECONDS):
+        with reading(session, seconds=_ROWS_SECONDS):
             return health.beat_lag(session)
     except SQLAlchemyError as error:
         log.warning("Beat's row can't be read: %s", _first_line(error))

@@ -87,6 +87,10 @@ class Launch(Base):
     owner_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     queued: Mapped[int] = mapped_column(default=0, server_default="0")
     skipped: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: What became of the runs of a large launch, counted when it was closed; else None.
+    succeeded: Mapped[int | None]
+    failed: Mapped[int | None]
+    cancelled: Mapped[int | None]
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from ..errors import BrokerUnavailable
 from ..jobs import all_jobs
 from ..settings import Settings
-from ..store import launches, ledger_state
+from ..store import closing, launches, ledger_state
 from ..store.due import launch_due
 from ..store.launches import LaunchLost, Page
 from ..store.ledger_state import Watch
@@ -113,7 +113,7 @@ def run_turn(
         turn.republished += again.sent
         turn.given_up += again.given_up
         with attempts("close launches"):
-            turn.closed = launches.close_finished(session)
+            turn.closed = closing.close_finished(session)
         if unfinished:
             _ask_for_another(publisher)
     if not unfinished and go_on():

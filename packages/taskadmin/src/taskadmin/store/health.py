@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -28,21 +27,6 @@ COUNTED = 10_000
 _RESULTS = TaskResult.__tablename__
 #: Results counted at most where the database has no estimate.
 _RESULTS_COUNTED = 2_000_000
-
-
-@contextmanager
-def reading(session: Session, *, seconds: float) -> Iterator[None]:
-    """A transaction that ends without a change; PostgreSQL gives up on slow or locked statements."""
-    try:
-        connection = session.connection()
-        if connection.dialect.name == "postgresql":
-            connection.execute(
-                text("SELECT set_config('statement_timeout', :limit, true)"),
-                {"limit": f"{seconds * 1000:.0f}"},
-            )
-        yield
-    finally:
-        session.rollback()
 
 
 class Server(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,11 +10,10 @@ from sqlalchemy import ColumnElement, Select, case, func, literal, select, true,
 from sqlalchemy.orm import Session, joinedload
 
 from ..models import Launch, LaunchKind, LaunchState, RunState, TaskResult
+from .closing import COUNTED, COUNTED_STATES
 from .launches import IS_OPEN
 from .remembered import Remembered
 
-#: Runs of a launch up to which every state is counted: a page shows thirty launches.
-COUNTED = 5_000
 #: Of larger launches, so many open runs, and so many failed ones, are counted at most.
 MOST = 10_000
 #: Failed runs of others that may lie between a launch's own, and are looked through.
@@ -87,7 +86,20 @@ def progress_of(session: Session, launches: Collection[Launch]) -> dict[int, Pro
     """How far each launch is, by its id; at most two queries."""
     small = [one for one in launches if one.queued + one.skipped <= COUNTED]
     large = [one for one in launches if one.queued + one.skipped > COUNTED]
-    return {**_counted(session, small), **_estimated(session, large)}
+    over = {one.id: _kept(one) for one in large if one.succeeded is not None}
+    return {
+        **_counted(session, small),
+        **_estimated(session, [one for one in large if one.id not in over]),
+        **over,
+    }
+
+
+def _kept(launch: Launch) -> Progress:
+    """What was counted when the launch was closed."""
+    counts = {state: getattr(launch, state.value) or 0 for state in COUNTED_STATES}
+    counts[RunState.SKIPPED] = launch.skipped
+    gone = launch.queued + launch.skipped - sum(counts.values())
+    return Progress(counts=counts, gone=max(gone, 0))
 
 
 def _counted(session: Session, launches: Collection[Launch]) -> dict[int, Progress]:
@@ -116,15 +128,8 @@ def _counted(session: Session, launches: Collection[Launch]) -> dict[int, Progre
 def _estimated(session: Session, launches: Collection[Launch]) -> dict[int, Progress]:
     if not launches:
         return {}
-    over = [one for one in launches if one.state == LaunchState.CLOSED]
-    found = {one.id: known for one in over if (known := _OVER.find(session, one.id)) is not None}
-    wanted = [one.id for one in launches if one.id not in found]
-    if wanted:
-        rows: Iterable[Any] = session.execute(union_all(*(_of_large(one) for one in wanted)))
-        found |= {row[0]: _Looked(*row[1:]) for row in rows}
-    for one in over:
-        if one.id in wanted:
-            _OVER.keep(session, one.id, found[one.id])
+    rows = session.execute(union_all(*(_of_large(one.id) for one in launches)))
+    found = {row[0]: _Looked(*row[1:]) for row in rows}
     return {one.id: _progress(one, found[one.id]) for one in launches}
 
 
@@ -150,10 +155,6 @@ class _Looked(NamedTuple):
         if self.first_open is None or self.first is None or self.last is None:
             return 0.0
         return (self.first_open - self.first) / (self.last - self.first + 1)
-
-
-#: Of large launches that are closed: nothing of them changes, until their results are deleted.
-_OVER: Remembered[_Looked] = Remembered(seconds=600)
 
 
 def _of_large(launch_id: int) -> Select[*tuple[Any, ...]]:

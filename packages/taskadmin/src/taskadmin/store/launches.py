@@ -329,26 +329,6 @@ def release(session: Session, launch_id: int, owner: UUID) -> None:
         )
 
 
-def close_finished(session: Session) -> int:
-    """Close published launches of which no run is open, and return how many were closed."""
-    open_run = (
-        select(TaskResult.id)
-        .where(TaskResult.launch_id == Launch.id, TaskResult.finished_at.is_(None))
-        .exists()
-    )
-    due = select(Launch.id).where(IS_OPEN, Launch.state == LaunchState.PUBLISHED, ~open_run)
-    if session.execute(due.limit(1)).scalar() is None:
-        end_reading(session)
-        return 0
-    with ledger_transaction(session):
-        return _update(
-            session,
-            update(Launch)
-            .where(Launch.id.in_(due.order_by(Launch.id).limit(1000)))
-            .values(state=LaunchState.CLOSED, closed_at=database_now()),
-        )
-
-
 def _locked(session: Session, launch_id: int, owner: UUID) -> Launch:
     launch = session.scalar(
         select(Launch)
