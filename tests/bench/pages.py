@@ -72,12 +72,12 @@ _ADD_RUNS = text(
     " result, error_type, error)"
     " SELECT task.id, launch.id, launch.slot, task.job, 'taskadmin.runs',"
     " json_build_object('lower_limit', 0, 'upper_limit', 1, 'author_id', task.created_by),"
-    " CASE WHEN failed THEN 'failed' ELSE 'succeeded' END, 1, 1, 0, launch.slot,"
+    " CASE WHEN fails THEN 'failed' ELSE 'succeeded' END, 1, 1, 0, launch.slot,"
     " launch.slot + task.id * interval '1 ms', launch.slot + task.id * interval '1.1 ms',"
-    " 'worker@host', CASE WHEN failed THEN NULL ELSE random() END,"
-    " CASE WHEN failed THEN 'ValueError' END, CASE WHEN failed THEN 'Traceback …' END"
+    " 'worker@host', CASE WHEN fails THEN NULL ELSE random() END,"
+    " CASE WHEN fails THEN 'ValueError' END, CASE WHEN fails THEN 'Traceback …' END"
     " FROM taskadmin_launch launch, taskadmin_task task,"
-    " LATERAL (SELECT (task.id + launch.id) % 20 = 0 AS failed) AS outcome"
+    " LATERAL (SELECT (task.id + launch.id) % 20 = 0 AS fails) AS outcome"
     " WHERE task.id > :tasks - :each ORDER BY launch.id, task.id"
 )
 
