@@ -199,6 +199,33 @@ def test_of_a_large_launch_the_page_says_what_isnt_counted(
     assert "more than 10,000 still open" in page
 
 
+def test_a_large_launch_that_is_over_tells_its_states_apart(
+    session: Session, superuser: FlaskClient, task_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they were counted when it was closed, and the page says that it is so."""
+    monkeypatch.setattr(launch_pages, "COUNTED", 3)
+    launch = add_launch(
+        session,
+        task_id,
+        {RunState.SUCCEEDED: 3},
+        lost=7,
+        state=LaunchState.CLOSED,
+        closed_at=OPENED,
+        succeeded=4,
+        failed=3,
+        cancelled=2,
+    )
+
+    page = superuser.get(f"{LAUNCHES}details/?id={launch.id}").text
+
+    assert f'href="/taskadmin/runs/?launch={launch.id}&amp;state=succeeded">4 succeeded</a>' in page
+    assert "3 failed" in page
+    assert "2 cancelled" in page
+    assert "<span>1 not on record any more</span>" in page
+    assert "Counted when the launch was over" in page
+    assert "ones are counted" not in page
+
+
 @pytest.mark.parametrize(
     "path", ["details/?id=9", "details/?id=x", "details/", "details/?id=" + "9" * 30, "?show=x"]
 )

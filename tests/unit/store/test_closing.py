@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from uuid import uuid4
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from fixture_types import CountQueries, MakeTask
 from services.launches import OPENED, add_launch
 from taskadmin.models import Launch, LaunchState, RunState, TaskResult
-from taskadmin.store import closing, launch_pages, unclaimed
+from taskadmin.store import clock, closing, launch_pages, unclaimed
 from taskadmin.store.closing import close_finished
 from taskadmin.store.launch_pages import Progress, progress_of
 from taskadmin.store.outcome import Outcome
@@ -36,14 +36,20 @@ def task_id(make_task: MakeTask) -> int:
 
 
 @pytest.fixture
-def _everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what became of the runs of every launch that has more than five."""
+def _more_than_five_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what became of the runs of every launch that has more."""
     monkeypatch.setattr(closing, "COUNTED", 5)
     monkeypatch.setattr(launch_pages, "COUNTED", 5)
 
 
 def counts_of(launch: Launch) -> tuple[int | None, ...]:
     return launch.succeeded, launch.failed, launch.cancelled
+
+
+def states_of(session: Session, launches: Sequence[Launch]) -> list[LaunchState]:
+    for launch in launches:
+        session.refresh(launch)
+    return [launch.state for launch in launches]
 
 
 def test_a_published_launch_is_closed_when_no_run_is_open(session: Session, task_id: int) -> None:
@@ -60,14 +66,28 @@ def test_a_published_launch_is_closed_when_no_run_is_open(session: Session, task
     assert close_finished(session) == 1
 
     session.refresh(launch)
+    session.refresh(run)
     assert launch.state == LaunchState.CLOSED
     assert launch.closed_at is not None
-    assert launch.opened_at <= launch.closed_at
+    assert run.finished_at is not None
+    assert launch.opened_at <= run.finished_at <= launch.closed_at <= clock.now(session)
     assert counts_of(launch) == (None, None, None), "pages count a small one's runs"
     assert close_finished(session) == 0
 
 
-@pytest.mark.usefixtures("_everything_is_large")
+def test_launches_that_can_be_closed_are_found_among_the_open_ones(session: Session) -> None:
+    """However many are on record: each turn asks."""
+    dialect = session.get_bind().dialect.name
+    if dialect == "postgresql":
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+    compiled = closing._due().compile(session.get_bind(), compile_kwargs={"literal_binds": True})
+    explain = "EXPLAIN" if dialect == "postgresql" else "EXPLAIN QUERY PLAN"
+    plan = str(session.execute(text(f"{explain} {compiled}")).all())
+    assert "taskadmin_launch_open_idx" in plan
+    assert "taskadmin_task_result_open_idx" in plan
+
+
+@pytest.mark.usefixtures("_more_than_five_is_large")
 def test_of_a_large_launch_is_kept_what_became_of_its_runs(
     session: Session, task_id: int, count_queries: CountQueries
 ) -> None:
@@ -85,11 +105,30 @@ def test_of_a_large_launch_is_kept_what_became_of_its_runs(
     session.refresh(launch)
     with count_queries() as statements:
         found = progress_of(session, [launch])
-    assert found == {launch.id: Progress(counts=FINISHED, gone=2)}
+    assert found == {launch.id: Progress(counts=FINISHED, gone=2, is_kept=True)}
     assert statements == []
 
 
-@pytest.mark.usefixtures("_everything_is_large")
+@pytest.mark.usefixtures("_more_than_five_is_large")
+@pytest.mark.parametrize(("skipped", "kept"), [(2, (None, None, None)), (3, (3, 0, 0))])
+def test_skipped_runs_make_a_launch_large_too(
+    session: Session, task_id: int, skipped: int, kept: tuple[int | None, ...]
+) -> None:
+    """Pages count what has five, and no more."""
+    counts = {RunState.SUCCEEDED: 3, RunState.SKIPPED: skipped}
+    launch = add_launch(session, task_id, counts)
+
+    assert close_finished(session) == 1
+
+    session.refresh(launch)
+    assert counts_of(launch) == kept
+    assert progress_of(session, [launch])[launch.id].counts == {
+        **counts,
+        **({RunState.FAILED: 0, RunState.CANCELLED: 0} if kept[0] else {}),
+    }
+
+
+@pytest.mark.usefixtures("_more_than_five_is_large")
 def test_a_large_launch_that_has_no_rows_left_is_closed(session: Session, task_id: int) -> None:
     """Its tasks were deleted while it was under way."""
     launch = add_launch(session, task_id, lost=9)
@@ -101,26 +140,34 @@ def test_a_large_launch_that_has_no_rows_left_is_closed(session: Session, task_i
     assert progress_of(session, [launch])[launch.id].gone == 9
 
 
-@pytest.mark.usefixtures("_everything_is_large")
-def test_a_turn_counts_few_large_launches(
-    session: Session, task_id: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The oldest first; the small ones don't wait for them."""
-    monkeypatch.setattr(closing, "_LARGE", 2)
+@pytest.mark.usefixtures("_more_than_five_is_large")
+def test_a_turn_counts_for_a_second(session: Session, task_id: int) -> None:
+    """The oldest first; small ones don't wait for the large ones."""
     large = [add_launch(session, task_id, FINISHED) for _ in range(3)]
     small = [add_launch(session, task_id, {RunState.FAILED: 1}) for _ in range(2)]
+    clock_of_turn = iter([10.0, 10.9, 11.0])
 
-    assert close_finished(session) == 4
+    assert close_finished(session, now=lambda: next(clock_of_turn)) == 4
 
-    for launch in (*large, *small):
-        session.refresh(launch)
-    assert [one.state for one in large] == [LaunchState.CLOSED] * 2 + [LaunchState.PUBLISHED]
-    assert {one.state for one in small} == {LaunchState.CLOSED}
+    closed, published = LaunchState.CLOSED, LaunchState.PUBLISHED
+    assert states_of(session, [*small, *large]) == [closed] * 4 + [published]
     assert close_finished(session) == 1
 
 
+def test_a_turn_closes_no_more_than_it_may(
+    session: Session, task_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others in the next ones."""
+    monkeypatch.setattr(closing, "_MOST", 2)
+    launches = [add_launch(session, task_id, {RunState.FAILED: 1}) for _ in range(3)]
+
+    assert [close_finished(session) for _ in range(3)] == [2, 1, 0]
+
+    assert set(states_of(session, launches)) == {LaunchState.CLOSED}
+
+
 @pytest.mark.databases("postgresql")
-@pytest.mark.usefixtures("_everything_is_large")
+@pytest.mark.usefixtures("_more_than_five_is_large")
 def test_what_takes_too_long_to_count_is_closed_all_the_same(
     session: Session,
     task_id: int,
@@ -131,7 +178,8 @@ def test_what_takes_too_long_to_count_is_closed_all_the_same(
 
     @contextmanager
     def slow_reading(session: Session, *, seconds: float) -> Iterator[None]:
-        with reading(session, seconds=seconds / 100):
+        assert seconds == 5
+        with reading(session, seconds=0.05):
             session.execute(text("SELECT pg_sleep(30)"))
             yield
 
@@ -143,39 +191,44 @@ def test_what_takes_too_long_to_count_is_closed_all_the_same(
     session.refresh(launch)
     assert launch.state == LaunchState.CLOSED
     assert counts_of(launch) == (None, None, None)
-    assert progress_of(session, [launch])[launch.id].others == 5
-    assert "closed without counts" in caplog.text
+    progress = progress_of(session, [launch])[launch.id]
+    assert not progress.is_kept
+    assert progress.others == 5
+    assert f"The runs of launch {launch.id} can't be counted" in caplog.text
+    assert session.scalar(text("SELECT current_setting('statement_timeout')")) == "0"
 
 
-@pytest.mark.usefixtures("_everything_is_large")
-def test_another_error_closes_nothing(
+@pytest.mark.usefixtures("_more_than_five_is_large")
+def test_a_database_that_is_away_closes_nothing(
     session: Session, task_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database that is away is no reason to do without the counts."""
+    """It can't be counted, and it can't be closed."""
 
-    def away(session: Session, *, seconds: float) -> AbstractContextManager[None]:
+    def away(session: Session, **options: float) -> AbstractContextManager[None]:
         raise OperationalError("SELECT", {}, Exception("the server closed the connection"))
 
     launch = add_launch(session, task_id, FINISHED)
     with monkeypatch.context() as patched:
         patched.setattr(closing, "reading", away)
+        patched.setattr(closing, "ledger_transaction", away)
         with pytest.raises(OperationalError):
             close_finished(session)
 
-    session.refresh(launch)
-    assert launch.state == LaunchState.PUBLISHED
+    assert states_of(session, [launch]) == [LaunchState.PUBLISHED]
     assert close_finished(session) == 1
+    session.refresh(launch)
+    assert counts_of(launch) == (4, 3, 1)
 
 
 def test_a_launch_that_another_launcher_has_closed_stays_as_it_is(
-    session: Session, task_id: int, monkeypatch: pytest.MonkeyPatch
+    session: Session, task_id: int
 ) -> None:
     """Two may find the same one."""
     launch = add_launch(
         session, task_id, FINISHED, state=LaunchState.CLOSED, closed_at=OPENED, succeeded=4
     )
 
-    assert closing._close(session, [launch.id], {"succeeded": 0}) == 0
+    assert closing._close(session, [launch.id], clock.now(session), {"succeeded": 0}) == 0
 
     session.refresh(launch)
     assert (launch.closed_at, launch.succeeded) == (OPENED, 4)

@@ -112,17 +112,25 @@ def test_of_many_failed_runs_so_many_at_least_are_said(session: Session, task_id
     assert found.counts[RunState.FAILED] == 5
 
 
-def test_causes_of_a_closed_launch_are_remembered(
+@pytest.mark.usefixtures("_everything_is_large")
+def test_what_became_of_a_launch_that_was_closed_without_counts_is_remembered(
     session: Session, task_id: int, count_queries: CountQueries
 ) -> None:
-    """Nothing of it changes any more."""
+    """Nothing of it changes any more; one that is open is looked at each time."""
     counts = {RunState.FAILED: 2, RunState.SUCCEEDED: 3}
     closed = add_launch(session, task_id, counts, state=LaunchState.CLOSED, closed_at=OPENED)
+    opened = add_launch(session, task_id, {RunState.QUEUED: 2})
+    before = progress_of(session, [closed, opened])
     found = causes(session, closed.id, is_over=True)
 
     with count_queries() as statements:
+        assert progress_of(session, [closed]) == {closed.id: before[closed.id]}
         assert causes(session, closed.id, is_over=True) == found
     assert statements == []
+    with count_queries() as statements:
+        assert progress_of(session, [closed, opened]) == before
+    assert len(statements) == 1
+    assert before[closed.id].counts[RunState.FAILED] == 2
     assert found == [Cause(RunState.FAILED, "ValueError", 2)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, case, func, literal, select, true,
 from sqlalchemy.orm import Session, joinedload
 
 from ..models import Launch, LaunchKind, LaunchState, RunState, TaskResult
-from .closing import COUNTED, COUNTED_STATES
+from .closing import COUNTED, KEPT_STATES
 from .launches import IS_OPEN
 from .remembered import Remembered
 
@@ -27,10 +27,12 @@ class Progress:
     """How many runs of a launch are in which state.
 
     Attributes:
-        counts: By state; of a large launch no succeeded and no cancelled ones, which are
-            among ``others``.
-        others: Runs of a large launch that are finished, whatever came of them.
-        gone: Runs that aren't on record any more.
+        counts: By state; of a large launch that isn't counted whole no succeeded and no
+            cancelled ones, which are among ``others``.
+        others: Runs of such a launch that are finished, whatever came of them.
+        gone: Runs that aren't on record any more, or weren't when they were counted.
+        is_kept: Everything was counted when the launch was closed; some of it may have been
+            deleted since.
         open_is_capped: More than ``MOST`` runs of a large launch are open: ``others`` is
             about right, by the ids, and the queued ones stand for all that aren't counted.
         failed_is_capped: More than ``MOST`` failed, or may have.
@@ -39,6 +41,7 @@ class Progress:
     counts: Mapping[RunState, int] = field(default_factory=dict)
     others: int = 0
     gone: int = 0
+    is_kept: bool = False
     open_is_capped: bool = False
     failed_is_capped: bool = False
 
@@ -86,20 +89,20 @@ def progress_of(session: Session, launches: Collection[Launch]) -> dict[int, Pro
     """How far each launch is, by its id; at most two queries."""
     small = [one for one in launches if one.queued + one.skipped <= COUNTED]
     large = [one for one in launches if one.queued + one.skipped > COUNTED]
-    over = {one.id: _kept(one) for one in large if one.succeeded is not None}
+    kept = {one.id: _kept(one) for one in large if one.succeeded is not None}
     return {
         **_counted(session, small),
-        **_estimated(session, [one for one in large if one.id not in over]),
-        **over,
+        **_estimated(session, [one for one in large if one.id not in kept]),
+        **kept,
     }
 
 
 def _kept(launch: Launch) -> Progress:
     """What was counted when the launch was closed."""
-    counts = {state: getattr(launch, state.value) or 0 for state in COUNTED_STATES}
+    counts = {state: getattr(launch, state.value) or 0 for state in KEPT_STATES}
     counts[RunState.SKIPPED] = launch.skipped
     gone = launch.queued + launch.skipped - sum(counts.values())
-    return Progress(counts=counts, gone=max(gone, 0))
+    return Progress(counts=counts, gone=max(gone, 0), is_kept=True)
 
 
 def _counted(session: Session, launches: Collection[Launch]) -> dict[int, Progress]:
@@ -128,8 +131,15 @@ def _counted(session: Session, launches: Collection[Launch]) -> dict[int, Progre
 def _estimated(session: Session, launches: Collection[Launch]) -> dict[int, Progress]:
     if not launches:
         return {}
-    rows = session.execute(union_all(*(_of_large(one.id) for one in launches)))
-    found = {row[0]: _Looked(*row[1:]) for row in rows}
+    over = [one for one in launches if one.state == LaunchState.CLOSED]
+    found = {one.id: known for one in over if (known := _OVER.find(session, one.id)) is not None}
+    wanted = [one.id for one in launches if one.id not in found]
+    if wanted:
+        rows: Iterable[Any] = session.execute(union_all(*(_of_large(one) for one in wanted)))
+        found |= {row[0]: _Looked(*row[1:]) for row in rows}
+    for one in over:
+        if one.id in wanted:
+            _OVER.keep(session, one.id, found[one.id])
     return {one.id: _progress(one, found[one.id]) for one in launches}
 
 
@@ -155,6 +165,11 @@ class _Looked(NamedTuple):
         if self.first_open is None or self.first is None or self.last is None:
             return 0.0
         return (self.first_open - self.first) / (self.last - self.first + 1)
+
+
+#: Of large launches that were closed without counts: nothing of them changes, until their
+#: results are deleted.
+_OVER: Remembered[_Looked] = Remembered(seconds=600)
 
 
 def _of_large(launch_id: int) -> Select[*tuple[Any, ...]]:

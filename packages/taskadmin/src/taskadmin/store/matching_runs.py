@@ -17,7 +17,7 @@ from ..texts import ngettext
 from .living import is_of_living_task
 from .remembered import Remembered
 from .run_arguments import WantedArgument
-from .transaction import reading, took_too_long
+from .transaction import reading
 from .usernames import normalize_host_username
 
 #: Most runs that "all that match" may mean, and that are counted.
@@ -25,6 +25,8 @@ MOST = 10_000
 #: Seconds that PostgreSQL may look for runs while somebody waits for the page. SQLite has no
 #: such limit.
 PATIENCE = 4.0
+#: SQLSTATE of a statement that took longer than it may (PostgreSQL's documentation, Appendix A).
+_CANCELED = "57014"
 _OPEN = frozenset({RunState.QUEUED, RunState.RUNNING})
 #: States that an index finds, or nearly so.
 _CHEAP = (RunState.QUEUED, RunState.RUNNING, RunState.FAILED)
@@ -125,7 +127,9 @@ def searching(session: Session, *, seconds: float = PATIENCE) -> Iterator[None]:
         with reading(session, seconds=seconds):
             yield
     except DBAPIError as error:
-        if not took_too_long(error):
+        # psycopg's name for it, and psycopg2's.
+        code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+        if code != _CANCELED:
             raise
         raise SearchTooLong from error
 

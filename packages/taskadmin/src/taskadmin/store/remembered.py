@@ -18,7 +18,7 @@ class Remembered(Generic[Value]):
     """Answers by database and by what was asked.
 
     Only for answers that mislead nobody while they are old: that there are more rows than are
-    counted, what became of a launch that is over, the newest ten thousand of even more failures.
+    counted, why runs of a launch that is over failed, the newest ten thousand of even more failures.
     What is counted whole is none of them: whoever has just changed something would look at what
     was before.
 

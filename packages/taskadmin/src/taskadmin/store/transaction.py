@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Boolean, Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
@@ -25,8 +24,6 @@ _BY_ID = (
 )
 _LIMITED, _LIMITED_BY_ID = text(_LIMITS), text(f"{_LIMITS}, {_BY_ID}")
 _LOOKED_UP = text(f"SELECT {_BY_ID}")
-#: SQLSTATE of a statement that is given up (PostgreSQL's documentation, Appendix A).
-_CANCELED = "57014"
 _UNCOMPILED = text("SELECT set_config('jit', 'off', true)")
 
 
@@ -89,13 +86,6 @@ def reading(session: Session, *, seconds: float) -> Iterator[None]:
         yield
     finally:
         session.rollback()
-
-
-def took_too_long(error: DBAPIError) -> bool:
-    """Whether PostgreSQL gave up on a statement that took longer than it may."""
-    # psycopg's name for it, and psycopg2's.
-    code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    return code == _CANCELED
 
 
 @contextmanager
