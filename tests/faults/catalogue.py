@@ -38,6 +38,8 @@ class Fault:
     deadline_seconds: float = 60.0
     #: Takes too long for the short form.
     long: bool = False
+    #: Is about processes that execute jobs beside the worker's own.
+    processes: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property

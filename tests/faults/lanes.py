@@ -21,7 +21,7 @@ from taskadmin.models import Models
 from .catalogue import FAULTS, Fault, NotHere, TooLate, Unexpected
 from .judge import Judge, Verdict
 from .servers import PostgresqlOfOurOwn, RabbitmqOfOurOwn
-from .stage import STOPPING, Stage
+from .stage import STOPPING, Stage, has_processes
 from .watch import WATCH
 
 
@@ -260,6 +260,10 @@ class Show:
 
 
 def chosen(only: Sequence[str], *, short: bool) -> list[Fault]:
-    """The faults whose name contains one of *only*; all without any."""
+    """The faults whose name contains one of *only*, all without any, as far as there are any here.
+
+    Where workers execute jobs by themselves, those that are about other processes are left out.
+    """
     found = [fault for fault in FAULTS if not only or any(text in fault.name for text in only)]
+    found = [fault for fault in found if has_processes() or not fault.processes]
     return [fault for fault in found if not (short and fault.long)]

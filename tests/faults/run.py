@@ -58,7 +58,20 @@ def _arguments() -> argparse.Namespace:
         type=int,
         default=1,
         metavar="N",
-        help="runs of one message, and messages that a worker executes together",
+        help="runs of one message",
+    )
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        default=1,
+        metavar="N",
+        help="messages of one run that a worker executes together",
+    )
+    parser.add_argument(
+        "--pool",
+        choices=("prefork", "solo"),
+        default="prefork",
+        help="Celery's pool of the workers; solo leaves out faults of a pool's processes",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
@@ -108,7 +121,14 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     janitor.employ()
-    stage.run_together(arguments.together)
+    stage.play_in(
+        stage.Mode(
+            per_message=arguments.together,
+            # Runs that come alone, as those that are sent again do, are executed together, too.
+            at_once=max(arguments.at_once, arguments.together),
+            pool=arguments.pool,
+        )
+    )
     try:
         verdicts, versions = _play(arguments)
     except Missing as missing:

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,21 +53,43 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-#: Runs that share a fate: a worker that dies takes as many with it, and they are executed again.
-_together = 1
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """How runs are sent and executed on all stages."""
+
+    #: Runs of one message.
+    per_message: int = 1
+    #: Messages of one run that a worker executes together.
+    at_once: int = 1
+    #: Celery's pool of the workers; "solo" has no processes beside the worker itself.
+    pool: str = "prefork"
+
+    @property
+    def fate(self) -> int:
+        """Runs that share a fate: a worker that dies takes them with it, and they come again."""
+        return max(self.per_message, self.at_once)
 
 
-def run_together(number: int) -> None:
-    """Let workers of all stages execute so many runs together."""
-    global _together
-    _together = number
-    if number > 1:
-        SETTINGS["TASKADMIN_RUNS_PER_MESSAGE"] = SETTINGS["TASKADMIN_RUNS_AT_ONCE"] = number
+_mode = Mode()
+
+
+def play_in(mode: Mode) -> None:
+    """Let all stages be in this mode."""
+    global _mode
+    _mode = mode
+    if mode.fate > 1:
+        SETTINGS["TASKADMIN_RUNS_PER_MESSAGE"] = mode.per_message
+        SETTINGS["TASKADMIN_RUNS_AT_ONCE"] = mode.at_once
+
+
+def has_processes() -> bool:
+    """Whether jobs are executed by other processes than the worker itself."""
+    return _mode.pool != "solo"
 
 
 def messages_of(runs: int) -> int:
     """How many messages so many runs are sent in."""
-    return max(1, runs // _together)
+    return max(1, runs // _mode.per_message)
 
 
 class Stage:
@@ -97,7 +120,7 @@ class Stage:
         self.broker_port: int | None = None
         self.database_port: int | None = None
         #: Executions allowed above the plan.
-        self.extra = fault.extra * _together
+        self.extra = fault.extra * _mode.fate
         self.deadline_seconds = fault.deadline_seconds
         #: Ends that differ from the job's usual one, by marker: state and error type or None.
         self.ends: dict[str, tuple[str, str | None]] = {}
@@ -197,8 +220,9 @@ class Stage:
             "CELERY": {
                 "broker_url": self.rabbitmq.url(self.vhost, self.broker_port),
                 "result_backend": "disabled://",
-                # A half-open link is seen after two of them.
-                "broker_heartbeat": 2,
+                # A half-open link is seen after two of them. While a worker executes jobs by
+                # itself it sends none.
+                "broker_heartbeat": 2 if has_processes() else 5,
                 **self.settings.get("CELERY", {}),
             },
         }
@@ -235,7 +259,7 @@ class Stage:
         return self.start(
             name,
             *("worker", "-Q", queue, "-n", f"{name}@%h", "-l", "INFO"),
-            *("-c", str(concurrency), "--without-gossip", "--without-mingle"),
+            *("-P", _mode.pool, "-c", str(concurrency), "--without-gossip", "--without-mingle"),
             **environment,
         )
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from .catalogue import fault
 from .roles import Role
-from .stage import LEASE_SECONDS, Stage
+from .stage import LEASE_SECONDS, Stage, has_processes
 
 AREA = "worker"
 #: Processes of a worker's pool: as many jobs may be under way when it dies.
@@ -26,7 +26,7 @@ def _busy_child(stage: Stage, worker: Role) -> int:
     return stage.wait(find, "a busy process in the pool")
 
 
-@fault("worker child killed", area=AREA, extra=1)
+@fault("worker child killed", area=AREA, extra=1, processes=True)
 def child_killed(stage: Stage) -> Iterator[None]:
     """Kill -9 of a process of the pool while it works."""
     _, _, worker = stage.start_draining()
@@ -35,7 +35,7 @@ def child_killed(stage: Stage) -> Iterator[None]:
     stage.expect(worker.alive(), "the worker ended because a process of its pool did")
 
 
-@fault("worker children killed again and again", area=AREA, extra=4)
+@fault("worker children killed again and again", area=AREA, extra=4, processes=True)
 def children_killed(stage: Stage) -> Iterator[None]:
     """Kill -9 of four processes of the pool, one after the other."""
     _, _, worker = stage.start_draining(24, finished=2)
@@ -87,7 +87,7 @@ def stopped_past_lease(stage: Stage) -> Iterator[None]:
     yield
 
 
-@fault("worker child stopped past the lease", area=AREA, extra=1)
+@fault("worker child stopped past the lease", area=AREA, extra=1, processes=True)
 def child_stopped(stage: Stage) -> Iterator[None]:
     """SIGSTOP of one process of the pool for longer than the lease, then SIGCONT."""
     _, _, worker = stage.start_draining()
@@ -123,7 +123,7 @@ def term_with_time(stage: Stage) -> Iterator[None]:
     yield
 
 
-@fault("TERM hands back what isn't done in time", area=AREA, extra=POOL)
+@fault("TERM hands back what isn't done in time", area=AREA, extra=POOL, processes=True)
 def handed_back(stage: Stage) -> Iterator[None]:
     """As in the compose file, but for 1 s: jobs of 6 s go to the next worker, at no charge."""
     stage.add_tasks(6, "quick")
@@ -160,10 +160,12 @@ def _killed_at(stage: Stage, when: str) -> Iterator[None]:
     stage.worker(FAULTS_BREAKPOINT=point)
     stage.launcher()
     stage.wait(stage.breakpoint_met, "the breakpoint", seconds=45)
+    if not has_processes():
+        stage.worker("second")  # it was the worker itself
     yield
 
 
-@fault("job that kills its process every time", area=AREA)
+@fault("job that kills its process every time", area=AREA, processes=True)
 def poison(stage: Stage) -> Iterator[None]:
     """Kill -9 by the job itself: given up after three attempts, its neighbours unharmed."""
     stage.load(8, seconds=0.1)
@@ -176,7 +178,7 @@ def poison(stage: Stage) -> Iterator[None]:
     stage.expect(worker.alive(), "the worker ended")
 
 
-@fault("job that calls os._exit", area=AREA)
+@fault("job that calls os._exit", area=AREA, processes=True)
 def exits(stage: Stage) -> Iterator[None]:
     """The process of the pool ends without a word, every time."""
     stage.load(8, seconds=0.1)
@@ -197,7 +199,7 @@ def memory(stage: Stage) -> Iterator[None]:
     yield
 
 
-@fault("hard time limit", area=AREA)
+@fault("hard time limit", area=AREA, processes=True)
 def hard_limit(stage: Stage) -> Iterator[None]:
     """A job that never ends is killed after its limit and recorded as failed."""
     stage.load(4, seconds=0.1)
@@ -206,7 +208,7 @@ def hard_limit(stage: Stage) -> Iterator[None]:
     yield
 
 
-@fault("soft time limit", area=AREA)
+@fault("soft time limit", area=AREA, processes=True)
 def soft_limit(stage: Stage) -> Iterator[None]:
     """A job that takes longer than its soft limit gets an exception and is recorded as failed."""
     stage.load(4, seconds=0.1)
