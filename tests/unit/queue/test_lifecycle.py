@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, signals
+from celery.concurrency import prefork, solo
 from flask import Flask
 
 from taskadmin.queue import lifecycle
@@ -49,3 +50,26 @@ def test_a_beat_that_is_forked_from_its_worker_does_so_too(
     before = pool_of()
     signals.beat_init.send(sender=Beat())
     assert (pool_of() is not before) == forked
+
+
+@pytest.mark.parametrize(
+    ("remapped", "pool", "warned"),
+    [
+        ("SIGQUIT", solo.TaskPool, True),
+        ("", solo.TaskPool, False),
+        ("SIGQUIT", prefork.TaskPool, False),
+    ],
+)
+def test_a_worker_that_can_hand_nothing_back_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    remapped: str,
+    pool: Any,
+    warned: bool,
+) -> None:
+    """Celery's solo pool lets the job fail instead."""
+    monkeypatch.setenv("REMAP_SIGTERM", remapped)
+
+    lifecycle._warn_where_nothing_is_handed_back(object.__new__(pool))
+
+    assert ("REMAP_SIGTERM" in caplog.text) == warned

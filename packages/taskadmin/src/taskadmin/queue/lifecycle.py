@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from celery import Celery
+from celery.concurrency import solo
 from celery.signals import (
     beat_init,
     before_task_publish,
@@ -110,6 +111,19 @@ def _worker_begins(sender: Any, **_: Any) -> None:
         boot=heartbeat.BOOT,
     )
     heartbeat.begin(celery, heartbeat.Heartbeat(flask_app_of(celery), who))
+    if not only_launches:
+        _warn_where_nothing_is_handed_back(sender.pool)
+
+
+def _warn_where_nothing_is_handed_back(pool: Any) -> None:
+    # Celery's solo pool executes a job in the thread that takes the signal: the job stands still
+    # while it is given time to finish, and gets an exception that isn't its own then.
+    if isinstance(pool, solo.TaskPool) and os.environ.get("REMAP_SIGTERM") == "SIGQUIT":
+        log.warning(
+            "REMAP_SIGTERM=SIGQUIT does harm with -P solo: a run that is executed when this worker"
+            " is told to end fails with NotImplementedError. Without it the worker finishes the"
+            " run before it ends."
+        )
 
 
 @worker_shutdown.connect(weak=False)
