@@ -199,6 +199,26 @@ def test_of_a_large_launch_the_page_says_what_isnt_counted(
     assert "more than 10,000 still open" in page
 
 
+def test_of_a_large_launch_that_was_closed_without_counts_deleted_runs_are_unknown(
+    session: Session, superuser: FlaskClient, task_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They can't be told from the ones that didn't fail."""
+    monkeypatch.setattr(launch_pages, "COUNTED", 3)
+    launch = add_launch(
+        session,
+        task_id,
+        {RunState.SUCCEEDED: 3},
+        lost=2,
+        state=LaunchState.CLOSED,
+        closed_at=OPENED,
+    )
+
+    page = superuser.get(f"{LAUNCHES}details/?id={launch.id}").text
+
+    assert "5 finished without failing, or deleted since" in page
+    assert "Counted when" not in page
+
+
 def test_a_large_launch_that_is_over_tells_its_states_apart(
     session: Session, superuser: FlaskClient, task_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

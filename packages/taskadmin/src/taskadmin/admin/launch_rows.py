@@ -68,12 +68,12 @@ def row_of(launch: Launch, progress: Progress | None, moment: datetime) -> Row:
     return Row(
         launch=launch,
         progress=progress,
-        parts=_parts(progress) if progress is not None else (),
+        parts=_parts(launch, progress) if progress is not None else (),
         lasted=max((launch.closed_at or moment) - launch.opened_at, timedelta(0)),
     )
 
 
-def _parts(progress: Progress) -> tuple[Part, ...]:
+def _parts(launch: Launch, progress: Progress) -> tuple[Part, ...]:
     numbers: list[tuple[str, int]] = [(state, progress.counts.get(state, 0)) for state in ORDER]
     numbers.insert(1, ("others", progress.others))
     numbers.append(("gone", progress.gone))
@@ -83,13 +83,13 @@ def _parts(progress: Progress) -> tuple[Part, ...]:
     scale = 100 / sum(widths) if widths else 1.0
     parts, x = [], 0.0
     for (name, number), width in zip(present, widths, strict=True):
-        words = _in_words(name, number, progress)
+        words = _in_words(name, number, launch, progress)
         parts.append(Part(name, number, words, round(x, 2), round(width * scale, 2)))
         x += width * scale
     return tuple(parts)
 
 
-def _in_words(name: str, number: int, progress: Progress) -> str:
+def _in_words(name: str, number: int, launch: Launch, progress: Progress) -> str:
     most = grouped(MOST)
     match name:
         case RunState.SUCCEEDED:
@@ -112,6 +112,12 @@ def _in_words(name: str, number: int, progress: Progress) -> str:
             # Two digits: it is an estimate.
             about = round(number, 2 - len(str(number)))
             return gettext("about %(number)s finished without failing", number=grouped(about))
+        case "others" if launch.state == LaunchState.CLOSED:
+            return ngettext(
+                "%(num)s finished without failing, or deleted since",
+                "%(num)s finished without failing, or deleted since",
+                number,
+            )
         case "others":
             return ngettext(
                 "%(num)s finished without failing", "%(num)s finished without failing", number
