@@ -65,7 +65,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=3, help="medians of so many")
     parser.add_argument("--only", action="append", default=[], help="part of a name; repeatable")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.repeat < 1:
+        parser.error("--repeat is a number from 1")
+    if arguments.json is not None:
+        # Before anything is measured: that takes long.
+        try:
+            arguments.json.touch()
+        except OSError as error:
+            parser.error(f"--json: {error}")
+    return arguments
 
 
 #: What is aimed at, by what a ratio's name begins with.
@@ -119,6 +128,8 @@ def _chosen(
 #: What ratios are made of.
 _DELAY, _INSERT, _BACKEND = "Celery .delay() loop", "Celery + INSERT", "Celery SQL backend"
 _BATCHES, _BEAT = "celery-batches", "django-celery-beat"
+_DRAMATIQ, _PROCRASTINATE = "Dramatiq + INSERT", "Procrastinate + INSERT"
+_USUAL = "finishing, usual settings"
 _LAUNCH, _SINGLE, _MANY = "launching", "finishing, a message each", "finishing, 1,000 a message"
 _SCHEDULES, _TICK = "own schedules", "a tick with 10 due"
 _TICK_TO_LAST = "tick to last row, 1,000 a message,"
@@ -148,12 +159,13 @@ def _plan(*, quick: bool) -> dict[str, Callable[[], Figures]]:
             rate: others.celery_finishing(few // 2, task="peer.nothing", backend=True)
         },
         _SINGLE: lambda: ours.finishing(some, runs_at_once=500),
+        f"{_SINGLE}, prefork": lambda: ours.finishing(some, runs_at_once=500, pool="prefork"),
         _BATCHES: lambda: {
             rate: others.celery_finishing(some // 2, task="peer.batch", prefetch=200)
         },
-        "Dramatiq + INSERT": lambda: others.dramatiq(few),
-        "Procrastinate + INSERT": lambda: others.procrastinate(few // 2),
-        "finishing, usual settings": lambda: ours.finishing(few // 2, pool="prefork"),
+        _DRAMATIQ: lambda: others.dramatiq(few),
+        _PROCRASTINATE: lambda: others.procrastinate(few // 2),
+        _USUAL: lambda: ours.finishing(few // 2, pool="prefork"),
         _MANY: lambda: ours.finishing(many, runs_per_message=1_000),
         **{
             f"{_TICK_TO_LAST} {size:,}": lambda size=size: million.tick_to_last_row(  # type: ignore[misc]
@@ -196,6 +208,19 @@ def _ratios(figures: Figures) -> Figures:
         "finishing : Celery + INSERT": (f"{_SINGLE}: finished runs/s", f"{_INSERT}: {rate}"),
         "finishing : Celery SQL backend": (f"{_SINGLE}: finished runs/s", f"{_BACKEND}: {rate}"),
         "finishing : celery-batches": (f"{_SINGLE}: finished runs/s", f"{_BATCHES}: {rate}"),
+        "finishing : Dramatiq + INSERT": (
+            f"{_SINGLE}: finished runs/s",
+            f"{_DRAMATIQ}: finished/s",
+        ),
+        "finishing : Procrastinate + INSERT": (
+            f"{_SINGLE}: finished runs/s",
+            f"{_PROCRASTINATE}: finished/s",
+        ),
+        "finishing with prefork : Celery + INSERT": (
+            f"{_SINGLE}, prefork: finished runs/s",
+            f"{_INSERT}: {rate}",
+        ),
+        f"{_USUAL} : Celery + INSERT": (f"{_USUAL}: finished runs/s", f"{_INSERT}: {rate}"),
         "finishing, 1,000 a message : Celery + INSERT": (
             f"{_MANY}: finished runs/s",
             f"{_INSERT}: {rate}",
