@@ -209,8 +209,8 @@ class Stage:
 
     # Processes
 
-    def config(self) -> dict[str, Any]:
-        """Flask's settings of the processes."""
+    def config(self, **celery: Any) -> dict[str, Any]:
+        """Flask's settings of the processes; *celery* is added to Celery's."""
         database = self.postgresql.url.set(
             database=self.database, port=self.database_port or self.postgresql.port
         )
@@ -220,9 +220,9 @@ class Stage:
             "CELERY": {
                 "broker_url": self.rabbitmq.url(self.vhost, self.broker_port),
                 "result_backend": "disabled://",
-                # A half-open link is seen after two of them. While a worker executes jobs by
-                # itself it sends none.
-                "broker_heartbeat": 2 if has_processes() else 5,
+                # A half-open link is seen after two of them.
+                "broker_heartbeat": 2,
+                **celery,
                 **self.settings.get("CELERY", {}),
             },
         }
@@ -256,6 +256,9 @@ class Stage:
         **environment: str,
     ) -> Role:
         """Start a worker for runs."""
+        if not has_processes():
+            # While it executes a job it sends no heartbeat.
+            environment["FAULTS_HOST_CONFIG"] = json.dumps(self.config(broker_heartbeat=5))
         return self.start(
             name,
             *("worker", "-Q", queue, "-n", f"{name}@%h", "-l", "INFO"),

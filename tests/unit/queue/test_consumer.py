@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from celery import Celery
 from celery.worker.consumer import Consumer
+from kombu import Connection
 
+from fixture_types import MakeApp
 from taskadmin.queue import consumer as careful
 from taskadmin.queue.configuration import add_queues_and_schedule
 from taskadmin.queue.consumer import CarefulConsumer
 from taskadmin.settings import Settings
+from taskadmin.state import get_state
 
 
 class StubMessage:
@@ -176,6 +180,40 @@ def test_nothing_waits_for_its_time_in_our_queues(
     Taking().create_task_handler()(message)
     assert (celerys, message.rejected) == ([], True)
     assert f"nothing waits for its time in the queue {queue}" in caplog.text
+
+
+# Of what Celery 6 will do with tasks that are executed meanwhile.
+@pytest.mark.filterwarnings("ignore::celery.exceptions.CPendingDeprecationWarning")
+@pytest.mark.parametrize("per_consumer", [True, False, None])
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ({}, 3),
+        ({"TASKADMIN_RUNS_AT_ONCE": 10}, 60),
+        ({"TASKADMIN_RUNS_PER_MESSAGE": 10}, 6),
+    ],
+)
+def test_a_worker_takes_as_many_messages_after_its_connection_was_lost(
+    make_app: MakeApp, settings: dict[str, int], most: int, per_consumer: bool | None
+) -> None:
+    """Or nothing would be gathered any more: one message a second in a solo worker."""
+
+    celery = get_state(make_app(**settings)).celery
+    assert celery is not None
+    pool = SimpleNamespace(num_processes=3, is_green=False)
+    controller = SimpleNamespace(use_eventloop=False)
+    consumer = CarefulConsumer(
+        print, app=celery, pool=pool, controller=controller, initial_prefetch_count=3
+    )
+    assert consumer.initial_prefetch_count == most
+    # Whether RabbitMQ counts for each consumer, which quorum queues ask for; None: not known.
+    consumer.qos_global = None if per_consumer is None else not per_consumer
+
+    for _ in range(2):
+        consumer.connection = Connection("memory://")
+        consumer.on_connection_error_after_connected(ConnectionError("reset"))
+
+    assert consumer.initial_prefetch_count == most
 
 
 def test_a_consumer_of_the_hosts_own_stays() -> None:

@@ -50,6 +50,8 @@ class CarefulConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
 
     #: Messages of runs that are executed together.
     _at_once: int = 1
+    #: Messages that are under way at the least, where runs are executed together.
+    _at_least: int = 0
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -59,9 +61,15 @@ class CarefulConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
         processes = getattr(self.pool, "num_processes", None) or 1
         if shares:
             # For each process what it executes, and as much again to go on with at once.
-            at_least = 2 * processes * self._at_once
+            self._at_least = 2 * processes * self._at_once
             given: int = vars(self).get("initial_prefetch_count") or 0
-            self.initial_prefetch_count = max(given, at_least)
+            self.initial_prefetch_count = max(given, self._at_least)
+
+    @property
+    def max_prefetch_count(self) -> int:
+        """What Celery goes back to when it has lost its connection and has another one."""
+        most: int = super().max_prefetch_count
+        return max(most, self._at_least)
 
     def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[[Any], None]:
         """What is called with each message."""
