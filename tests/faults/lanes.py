@@ -20,8 +20,9 @@ from taskadmin.models import Models
 
 from .catalogue import FAULTS, Fault, NotHere, TooLate, Unexpected
 from .judge import Judge, Verdict
+from .mode import current_mode
 from .servers import PostgresqlOfOurOwn, RabbitmqOfOurOwn
-from .stage import STOPPING, Stage, has_processes
+from .stage import STOPPING, Stage
 from .watch import WATCH
 
 
@@ -265,5 +266,6 @@ def chosen(only: Sequence[str], *, short: bool) -> list[Fault]:
     Where workers execute jobs by themselves, those that are about other processes are left out.
     """
     found = [fault for fault in FAULTS if not only or any(text in fault.name for text in only)]
-    found = [fault for fault in found if has_processes() or not fault.processes]
+    if not current_mode().has_processes:
+        found = [fault for fault in found if not fault.processes]
     return [fault for fault in found if not (short and fault.long)]

@@ -6,7 +6,8 @@ import signal
 from collections.abc import Iterator
 
 from .catalogue import fault
-from .stage import LAUNCH_QUEUE, OWNERSHIP_SECONDS, RUNS_QUEUE, Stage, messages_of
+from .mode import current_mode
+from .stage import LAUNCH_QUEUE, OWNERSHIP_SECONDS, RUNS_QUEUE, Stage
 
 AREA = "launcher"
 TICK = "taskadmin.tick"
@@ -64,7 +65,7 @@ def between_commit_and_publish(stage: Stage) -> Iterator[None]:
 @fault("launcher killed half-way through publishing", area=AREA, settings=_PAGES)
 def half_way(stage: Stage) -> Iterator[None]:
     """In the third page of six, with some of its runs sent."""
-    yield from _killed_at(stage, "publish", RUNS_QUEUE, count=messages_of(120))
+    yield from _killed_at(stage, "publish", RUNS_QUEUE, count=current_mode().messages_of(120))
 
 
 @fault("launcher killed before its cursor moves", area=AREA, settings=_PAGES)
@@ -111,7 +112,7 @@ def _stopped_at(stage: Stage, when: str, match: str, *, count: int, seconds: flo
 @fault("launcher stopped past its ownership", area=AREA, settings=_PAGES)
 def stopped_past_ownership(stage: Stage) -> Iterator[None]:
     """SIGSTOP in the middle of publishing; when it goes on, another one has done its work."""
-    number = messages_of(70)
+    number = current_mode().messages_of(70)
     _stopped_at(stage, "publish", RUNS_QUEUE, count=number, seconds=OWNERSHIP_SECONDS + 3)
     yield
 

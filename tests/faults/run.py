@@ -23,9 +23,9 @@ if __name__ == "__main__":
 from faults import (
     areas,  # noqa: F401 - fills FAULTS
     janitor,
+    mode,
     report,
     soak,
-    stage,
 )
 from faults.catalogue import AREAS, FAULTS
 from faults.judge import Verdict
@@ -121,8 +121,8 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     janitor.employ()
-    stage.play_in(
-        stage.Mode(
+    mode.play_in(
+        mode.Mode(
             per_message=arguments.together,
             # Runs that come alone, as those that are sent again do, are executed together, too.
             at_once=max(arguments.at_once, arguments.together),

@@ -12,7 +12,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +21,7 @@ from kombu import Connection
 
 from . import roles as role_module
 from .catalogue import Fault, TooLate, Unexpected
+from .mode import current_mode
 from .proxy import Proxy
 from .roles import TESTS, Role
 from .servers import ROLE, PostgresqlOfOurOwn, RabbitmqOfOurOwn
@@ -53,45 +53,6 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mode:
-    """How runs are sent and executed on all stages."""
-
-    #: Runs of one message.
-    per_message: int = 1
-    #: Messages of one run that a worker executes together.
-    at_once: int = 1
-    #: Celery's pool of the workers; "solo" has no processes beside the worker itself.
-    pool: str = "prefork"
-
-    @property
-    def fate(self) -> int:
-        """Runs that share a fate: a worker that dies takes them with it, and they come again."""
-        return max(self.per_message, self.at_once)
-
-
-_mode = Mode()
-
-
-def play_in(mode: Mode) -> None:
-    """Let all stages be in this mode."""
-    global _mode
-    _mode = mode
-    if mode.fate > 1:
-        SETTINGS["TASKADMIN_RUNS_PER_MESSAGE"] = mode.per_message
-        SETTINGS["TASKADMIN_RUNS_AT_ONCE"] = mode.at_once
-
-
-def has_processes() -> bool:
-    """Whether jobs are executed by other processes than the worker itself."""
-    return _mode.pool != "solo"
-
-
-def messages_of(runs: int) -> int:
-    """How many messages so many runs are sent in."""
-    return max(1, runs // _mode.per_message)
-
-
 class Stage:
     """Where a fault is played: processes over a fresh database and a fresh virtual host."""
 
@@ -113,14 +74,14 @@ class Stage:
         self.folder = Path(tempfile.mkdtemp(prefix="stage-"))
         self.executions_file = self.folder / "executions"
         self.executions_file.touch()
-        self.settings = {**SETTINGS, **fault.settings}
+        self.settings = {**SETTINGS, **current_mode().settings(), **fault.settings}
         self.environment: dict[str, str] = {}
         self.roles: list[Role] = []
         self.proxies: list[Proxy] = []
         self.broker_port: int | None = None
         self.database_port: int | None = None
         #: Executions allowed above the plan.
-        self.extra = fault.extra * _mode.fate
+        self.extra = fault.extra * current_mode().fate
         self.deadline_seconds = fault.deadline_seconds
         #: Ends that differ from the job's usual one, by marker: state and error type or None.
         self.ends: dict[str, tuple[str, str | None]] = {}
@@ -256,13 +217,20 @@ class Stage:
         **environment: str,
     ) -> Role:
         """Start a worker for runs."""
-        if not has_processes():
+        if not current_mode().has_processes:
             # While it executes a job it sends no heartbeat.
             environment["FAULTS_HOST_CONFIG"] = json.dumps(self.config(broker_heartbeat=5))
         return self.start(
             name,
             *("worker", "-Q", queue, "-n", f"{name}@%h", "-l", "INFO"),
-            *("-P", _mode.pool, "-c", str(concurrency), "--without-gossip", "--without-mingle"),
+            *(
+                "-P",
+                current_mode().pool,
+                "-c",
+                str(concurrency),
+                "--without-gossip",
+                "--without-mingle",
+            ),
             **environment,
         )
 

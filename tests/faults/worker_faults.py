@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 
 from .catalogue import fault
+from .mode import current_mode
 from .roles import Role
-from .stage import LEASE_SECONDS, Stage, has_processes
+from .stage import LEASE_SECONDS, Stage
 
 AREA = "worker"
 #: Processes of a worker's pool: as many jobs may be under way when it dies.
@@ -160,7 +161,7 @@ def _killed_at(stage: Stage, when: str) -> Iterator[None]:
     stage.worker(FAULTS_BREAKPOINT=point)
     stage.launcher()
     stage.wait(stage.breakpoint_met, "the breakpoint", seconds=45)
-    if not has_processes():
+    if not current_mode().has_processes:
         stage.worker("second")  # it was the worker itself
     yield
 

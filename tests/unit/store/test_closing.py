@@ -14,13 +14,16 @@ from sqlalchemy.orm import Session
 
 from fixture_types import CountQueries, MakeTask
 from services.launches import OPENED, add_launch
+from taskadmin.jobs import all_jobs
 from taskadmin.models import Launch, LaunchState, RunState, TaskResult
-from taskadmin.store import clock, closing, launch_pages, unclaimed
+from taskadmin.store import clock, closing, launch_pages, launches, unclaimed
 from taskadmin.store.closing import close_finished
 from taskadmin.store.launch_pages import Progress, progress_of
 from taskadmin.store.outcome import Outcome
 from taskadmin.store.transaction import reading
 
+#: Longer than any test, so that a test stays inside one slot.
+DAY = 86400.0
 FINISHED = {
     RunState.SUCCEEDED: 4,
     RunState.FAILED: 3,
@@ -46,31 +49,37 @@ def counts_of(launch: Launch) -> tuple[int | None, ...]:
     return launch.succeeded, launch.failed, launch.cancelled
 
 
-def states_of(session: Session, launches: Sequence[Launch]) -> list[LaunchState]:
-    for launch in launches:
+def states_of(session: Session, which: Sequence[Launch]) -> list[LaunchState]:
+    for launch in which:
         session.refresh(launch)
-    return [launch.state for launch in launches]
+    return [launch.state for launch in which]
 
 
 def test_a_published_launch_is_closed_when_no_run_is_open(session: Session, task_id: int) -> None:
     """Not while it is being made, and not while a run is queued."""
-    launch = add_launch(session, task_id, {RunState.QUEUED: 1}, state=LaunchState.OPENING)
-    run = session.query(TaskResult).one()
+    owner = uuid4()
+    launch_id = launches.open_slot(session, DAY)
+    assert launch_id is not None
+    assert launches.take(session, launch_id, owner)
+    launches.queue_page(session, launch_id, owner, page_size=100, jobs=all_jobs())
+    (run,) = launches.unsent_runs(session, launch_id, limit=2)
     assert close_finished(session) == 0
-    launch.state = LaunchState.PUBLISHED
-    session.commit()
+    launches.finish_launch(session, launch_id, owner)
     assert close_finished(session) == 0
     outcome = Outcome(worker="w", elapsed=timedelta(), result=1.0)
     unclaimed.complete_unclaimed(session, run.id, run.due_at, uuid4(), outcome)
 
     assert close_finished(session) == 1
 
-    session.refresh(launch)
-    session.refresh(run)
+    launch = session.get_one(Launch, launch_id, populate_existing=True)
+    finished_at = session.get_one(TaskResult, run.id, populate_existing=True).finished_at
     assert launch.state == LaunchState.CLOSED
     assert launch.closed_at is not None
-    assert run.finished_at is not None
-    assert launch.opened_at <= run.finished_at <= launch.closed_at <= clock.now(session)
+    assert launch.published_at is not None
+    assert finished_at is not None
+    assert launch.opened_at <= launch.published_at <= launch.closed_at
+    assert finished_at <= launch.closed_at <= clock.now(session)
+    assert launch.owner is None
     assert counts_of(launch) == (None, None, None), "pages count a small one's runs"
     assert close_finished(session) == 0
 
@@ -159,11 +168,11 @@ def test_a_turn_closes_no_more_than_it_may(
 ) -> None:
     """The others in the next ones."""
     monkeypatch.setattr(closing, "_MOST", 2)
-    launches = [add_launch(session, task_id, {RunState.FAILED: 1}) for _ in range(3)]
+    small = [add_launch(session, task_id, {RunState.FAILED: 1}) for _ in range(3)]
 
     assert [close_finished(session) for _ in range(3)] == [2, 1, 0]
 
-    assert set(states_of(session, launches)) == {LaunchState.CLOSED}
+    assert set(states_of(session, small)) == {LaunchState.CLOSED}
 
 
 @pytest.mark.databases("postgresql")
