@@ -1,8 +1,8 @@
-"""Fixtures that every test may use.
+"""Fixtures for all tests.
 
-Databases: a test that asks for ``database_url``, ``engine``, ``session`` or
-``app`` runs once on SQLite and once on PostgreSQL, each time with a migrated
-database of its own. ``@pytest.mark.databases("postgresql")`` restricts it to one.
+Databases: a test with a fixture ``database_url``, ``engine``, ``session`` or
+``app`` runs once on SQLite and once on PostgreSQL, each time with a new,
+migrated database. ``@pytest.mark.databases("postgresql")`` restricts it to one.
 
 Configuration: ``@pytest.mark.settings(TASKADMIN_REGISTRATION=False)`` on a test,
 class or module sets keys of ``app``'s configuration; the nearest one wins.
@@ -11,10 +11,7 @@ class or module sets keys of ``app``'s configuration; the nearest one wins.
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,40 +21,43 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_sqlalchemy import SQLAlchemy
 from jinja2 import FileSystemBytecodeCache
+from redis import Redis
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.orm import Session
 
-from fixture_types import AtOnce, CountQueries, MakeApp, MakeTask, MakeUser
-from services.databases import (
+from fixture_types import MakeApp, MakeTask, MakeUser
+from services.constants import refuse_hidden_constants
+from services.servers.databases import (
     PostgresqlTemplate,
     SqliteTemplate,
     dispose_engines,
     sqlite_url,
 )
-from services.postgresql import PostgresqlServer, postgresql_server
-from services.rabbitmq import delete_queues, rabbitmq_server
+from services.servers.postgresql import PostgresqlServer, postgresql_server
+from services.servers.rabbitmq import delete_queues, rabbitmq_server
+from services.servers.redis_server import redis_server
 from taskadmin import TaskAdmin
-from taskadmin.accounts import passwords
 from taskadmin.models import GENERATE_RANDOM_NUMBER, Task, User
-from taskadmin.store import tasks, users
+from taskadmin.store.people import passwords, users
+from taskadmin.store.tasks import tasks
 
 DATABASES = ("sqlite", "postgresql")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Describe the markers; an unknown one is an error."""
+    """Register the markers; unknown ones are errors."""
     for line in (
-        "databases(*names): run on these databases only, of sqlite and postgresql",
+        "databases(*names): run only on these databases (sqlite, postgresql)",
         "settings(**config): set these keys of the application's configuration",
-        "sqlite: set by itself on what runs on SQLite",
-        "postgresql: set by itself on what runs on PostgreSQL",
-        "xdist_group(name): tests that one process runs, one after the other",
+        "sqlite: set automatically on tests that use SQLite",
+        "postgresql: set automatically on tests that use PostgreSQL",
+        "xdist_group(name): run these tests in the same process",
     ):
         config.addinivalue_line("markers", line)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run whatever needs a database once on each database it is meant for."""
+    """Run tests with a database once on each of their databases."""
     if "database" not in metafunc.fixturenames:
         return
     marker = metafunc.definition.get_closest_marker("databases")
@@ -68,7 +68,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests with a broker together: they empty the same queues, and load the machine."""
+    """Keep tests with a broker in one process: they share queues, and load the machine."""
     for item in items:
         if "rabbitmq" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("broker"))
@@ -76,20 +76,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _without_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep TASKADMIN_ variables of whoever runs the tests from the sites that tests start."""
+    """Remove the user's TASKADMIN_ variables, so that sites of tests don't read them."""
     for name in [name for name in os.environ if name.startswith("TASKADMIN_")]:
         monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_hashes() -> Iterator[None]:
-    """A password that nobody guesses at takes a quarter of a second of a processor's time."""
+    """Weaken password hashes, which otherwise take a quarter of a second each."""
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", lambda: cheap)
         nobodys_hash = cheap.hash("nobody's password")
         patch.setattr(passwords, "_nobodys_hash", lambda: nobodys_hash)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _constants_are_literals() -> Iterator[None]:
+    """Fail on parameters in a partial index's predicate, in all tests."""
+    event.listen(Engine, "before_cursor_execute", refuse_hidden_constants)
+    yield
+    event.remove(Engine, "before_cursor_execute", refuse_hidden_constants)
 
 
 # Servers
@@ -104,14 +112,14 @@ def postgresql() -> Iterator[PostgresqlServer]:
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[str]:
-    """URL of RabbitMQ; tests that need it are skipped without it, and fail in CI."""
+    """URL of RabbitMQ; without it, tests are skipped, or fail in CI."""
     with rabbitmq_server() as url:
         yield url
 
 
 @pytest.fixture
 def broker_url(rabbitmq: str) -> Iterator[str]:
-    """URL of a RabbitMQ without any of taskadmin's queues, before and after."""
+    """URL of a RabbitMQ without taskadmin's queues, before and after the test."""
     delete_queues(rabbitmq)
     yield rabbitmq
     delete_queues(rabbitmq)
@@ -134,14 +142,13 @@ def _postgresql_template(postgresql: PostgresqlServer) -> Iterator[PostgresqlTem
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
-    """Name of the database a test runs on: sqlite or postgresql."""
-    name: str = request.param
-    return name
+    """Name of the test's database: sqlite or postgresql."""
+    return str(request.param)
 
 
 @pytest.fixture
 def database_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
-    """URL of an own database at the newest revision, without any rows."""
+    """URL of a new database at the newest revision, without rows."""
     if database == "sqlite":
         template: SqliteTemplate = request.getfixturevalue("_sqlite_template")
         yield template.copy(tmp_path / "taskadmin.sqlite")
@@ -156,7 +163,7 @@ def database_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) 
 def empty_database_url(
     database: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[URL]:
-    """URL of an own database without any tables."""
+    """URL of a new database without tables."""
     if database == "sqlite":
         yield sqlite_url(tmp_path / "empty.sqlite")
         return
@@ -168,7 +175,7 @@ def empty_database_url(
 
 @pytest.fixture
 def engine(database_url: URL) -> Iterator[Engine]:
-    """An engine over the test's database, not the application's; for sessions in threads."""
+    """An engine for the test's database, separate from the application's; for threads."""
     engine = create_engine(database_url)
     yield engine
     engine.dispose()
@@ -176,14 +183,31 @@ def engine(database_url: URL) -> Iterator[Engine]:
 
 @pytest.fixture
 def session(engine: Engine) -> Iterator[Session]:
-    """A session over the test's database.
+    """A session of the test's database, separate from the application's.
 
-    It isn't the application's, and no application context is pushed: requests of
-    ``client`` would share its ``g``, and with that who is signed in. After a request,
-    ``session.expire_all()`` lets the next look see what the request changed.
+    No application context is pushed, because requests of ``client`` would share its ``g``
+    and thus the logged-in user. Call ``session.expire_all()`` to see changes of a request.
     """
     with Session(engine) as session:
         yield session
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A Redis of the test run."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as client:
+        yield client
+
+
+@pytest.fixture
+def empty_redis(redis: Redis) -> Redis:
+    """A client of an empty Redis with its default settings."""
+    for setting, value in {"maxmemory": "0", "maxmemory-policy": "noeviction"}.items():
+        redis.config_set(setting, value)
+    redis.config_set("appendonly", "no")
+    redis.acl_setuser("default", enabled=True, nopass=True, commands=["+@all"])
+    redis.flushall()
+    return redis
 
 
 # Applications
@@ -191,13 +215,13 @@ def session(engine: Engine) -> Iterator[Session]:
 
 @pytest.fixture(scope="session")
 def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
-    """Compiled templates: each test has an application of its own, and compiling takes longest."""
+    """Cache compiled templates across the tests' applications, since compiling takes longest."""
     return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
 
 
 @pytest.fixture
 def make_app(database_url: URL, compiled_templates: FileSystemBytecodeCache) -> Iterator[MakeApp]:
-    """Applications with the whole of taskadmin on the test's database."""
+    """Create applications with all of taskadmin on the test's database."""
     made: list[Flask] = []
 
     def make(**config: Any) -> Flask:
@@ -207,9 +231,10 @@ def make_app(database_url: URL, compiled_templates: FileSystemBytecodeCache) -> 
             TESTING=True,
             SECRET_KEY="only for tests",
             SQLALCHEMY_DATABASE_URI=database_url,
-            # Tests of CSRF protection switch it on: @pytest.mark.settings(WTF_CSRF_ENABLED=True).
+            # Tests of CSRF protection enable it: @pytest.mark.settings(WTF_CSRF_ENABLED=True).
             WTF_CSRF_ENABLED=False,
             CELERY={"broker_url": "memory://localhost/", "result_backend": "disabled://"},
+            TASKADMIN_REGISTRATION=True,
         )
         app.config.update(config)
         db = SQLAlchemy(app)
@@ -224,7 +249,7 @@ def make_app(database_url: URL, compiled_templates: FileSystemBytecodeCache) -> 
 
 @pytest.fixture
 def app(make_app: MakeApp, request: pytest.FixtureRequest) -> Flask:
-    """A host application with the whole of taskadmin."""
+    """A host application with all of taskadmin."""
     config: dict[str, Any] = {}
     for marker in reversed(list(request.node.iter_markers("settings"))):
         config |= marker.kwargs
@@ -233,12 +258,12 @@ def app(make_app: MakeApp, request: pytest.FixtureRequest) -> Flask:
 
 @pytest.fixture(autouse=True)
 def _push_request_context() -> None:
-    """Replace pytest-flask's: under one context all requests share who is signed in."""
+    """Replace pytest-flask's fixture, whose context makes all requests share the logged-in user."""
 
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """A browser without cookies; ``app.test_client()`` is another one."""
+    """A browser without cookies; ``app.test_client()`` creates another one."""
     return app.test_client()
 
 
@@ -247,7 +272,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def make_user(session: Session) -> MakeUser:
-    """Users."""
+    """Create users."""
 
     def make(
         username: str = "ada",
@@ -257,9 +282,7 @@ def make_user(session: Session) -> MakeUser:
         can_review_tasks: bool = False,
         is_active: bool = True,
     ) -> User:
-        password_hash = None
-        if password is not None:
-            password_hash = passwords.hash_password(password)
+        password_hash = None if password is None else passwords.hash_password(password)
         user = users.create_user(
             session,
             username,
@@ -277,7 +300,7 @@ def make_user(session: Session) -> MakeUser:
 
 @pytest.fixture
 def make_task(session: Session, make_user: MakeUser) -> MakeTask:
-    """Tasks; without an author they belong to a user called author."""
+    """Create tasks; without an author, they belong to a user called author."""
 
     def make(
         author: User | None = None,
@@ -302,44 +325,3 @@ def make_task(session: Session, make_user: MakeUser) -> MakeTask:
         )
 
     return make
-
-
-# Tools
-
-
-@pytest.fixture
-def count_queries() -> CountQueries:
-    """``with count_queries() as statements:`` collects the SQL that any engine executes."""
-
-    @contextmanager
-    def count() -> Iterator[list[str]]:
-        statements: list[str] = []
-
-        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            statements.append(statement)
-
-        event.listen(Engine, "before_cursor_execute", note)
-        try:
-            yield statements
-        finally:
-            event.remove(Engine, "before_cursor_execute", note)
-
-    return count
-
-
-@pytest.fixture
-def at_once() -> AtOnce:
-    """Calls functions in threads that start together at a barrier."""
-
-    def call(*functions: Callable[[], Any]) -> list[Any]:
-        barrier = threading.Barrier(len(functions), timeout=30)
-
-        def wait_and_call(function: Callable[[], Any]) -> Any:
-            barrier.wait()
-            return function()
-
-        with ThreadPoolExecutor(len(functions)) as pool:
-            futures = [pool.submit(wait_and_call, function) for function in functions]
-            return [future.exception(60) or future.result() for future in futures]
-
-    return call

@@ -8,10 +8,13 @@ from typing import Any, Protocol
 
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_sqlalchemy import SQLAlchemy
 
 from taskadmin.models import Task, User
 
 SignIn = Callable[[User], FlaskClient]
+#: An application on the test's database, without taskadmin, and its Flask-SQLAlchemy.
+MakeHost = Callable[[], tuple[Flask, SQLAlchemy]]
 CountQueries = Callable[[], AbstractContextManager[list[str]]]
 
 

@@ -16,5 +16,5 @@ def _celery() -> Celery:
     return state.celery
 
 
-#: The name that Celery's command looks for first.
+#: The name that the celery command tries first.
 app = _celery()

@@ -1,4 +1,4 @@
-"""The site's configuration, read from the environment variables of ``dockr/.env.example``."""
+"""The site's configuration, from the environment variables of ``dockr/.env.example``."""
 
 from __future__ import annotations
 
@@ -12,71 +12,80 @@ from sqlalchemy import URL
 
 from taskadmin.errors import ConfigurationError
 
-from .secrets_check import weak_secrets
+from .stack.environment import missing, with_files
+from .stack.secrets_check import old_secret_keys, weak_secrets
+from .web import addresses
 
 log = logging.getLogger("taskadmin_site.config")
 
-REQUIRED = (
-    "SECRET_KEY",
-    "POSTGRES_USER",
-    "POSTGRES_PASSWORD",
-    "POSTGRES_DB",
-    "POSTGRES_HOST",
-    "RABBITMQ_USERNAME",
-    "RABBITMQ_PASSWORD",
-    "RABBITMQ_VHOST",
-    "RABBITMQ_HOST",
-)
 SCHEDULE = "GENERATE_RANDOM_NUMBER_TASKS_SCHEDULE"
-#: Modules of the site's own jobs.
+#: Module with the site's own jobs.
 JOBS = "taskadmin_site.jobs"
+#: Whether the job http_latency may request this machine and private networks.
+PRIVATE_ADDRESSES = "HTTP_LATENCY_PRIVATE_ADDRESSES"
+#: The site's variables that aren't settings of the library.
+_OF_THE_SITE = {"TASKADMIN_ENV", addresses.PROXIES}
 ENVIRONMENTS = ("development", "production")
-#: Ports that a host without one means: PostgreSQL's and AMQP's registered ones.
+#: Default ports: those registered for PostgreSQL and AMQP.
 POSTGRES_PORT, RABBITMQ_PORT = 5432, 5672
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Flask's configuration for what *environ* says.
+    """Return Flask's configuration for *environ*.
 
-    ``TASKADMIN_*`` variables are the library's settings of the same name, but for
-    ``TASKADMIN_ENV``: ``production`` refuses weak and example secrets, which are otherwise
-    warned of (``development``, the default).
+    Required variables can be read from files, named by ``NAME_FILE`` or ``SETTINGS_FOLDER``.
+    ``TASKADMIN_*`` variables set the library's settings of the same name, with two exceptions:
+    ``TASKADMIN_ENV=production`` refuses weak and example secrets, for which ``development``, the
+    default, logs a warning; ``TASKADMIN_PROXIES`` is described in ``addresses``.
 
     Raises:
-        ConfigurationError: If variables are missing, wrong or, in production, weak; it names
-            all of them, and never a secret's value.
+        ConfigurationError: If variables are missing, invalid or, in production, weak. The message
+            names all of them, and never a secret's value.
     """
-    problems = [f"{name} is missing." for name in REQUIRED if not environ.get(name)]
+    environ, problems = with_files(environ)
+    problems += missing(environ)
     postgres = _address(environ, "POSTGRES_HOST", POSTGRES_PORT, problems)
-    rabbitmq = _address(environ, "RABBITMQ_HOST", RABBITMQ_PORT, problems)
+    _address(environ, "RABBITMQ_HOST", RABBITMQ_PORT, problems)
     interval = _schedule(environ, problems)
     production = _is_production(environ, problems)
+    reached_at = addresses.from_environment(environ, problems, production=production)
+    private_addresses = _is_true(environ, PRIVATE_ADDRESSES, problems)
     weak = weak_secrets(environ)
     if production:
         problems += weak
     if problems:
         raise ConfigurationError(
-            "The environment (dockr/.env) isn't complete and correct:"
+            "The environment variables (dockr/.env) have errors:"
             + "".join(f"\n  {problem}" for problem in problems)
         )
     if weak:
         log.warning(
-            "UNSAFE: %s Whoever reaches this site can take it over;"
-            " with TASKADMIN_ENV=production it wouldn't start.",
+            "UNSAFE: %s Anyone who can reach this site can take it over;"
+            " with TASKADMIN_ENV=production it would refuse to start.",
             " ".join(weak),
         )
     return {
         "TASKADMIN_JOBS": JOBS,
+        # Registration is open for a first try; in production, only if the variable allows it.
+        "TASKADMIN_REGISTRATION": not production,
         **{
             name: value
             for name, value in environ.items()
-            if name.startswith("TASKADMIN_") and name != "TASKADMIN_ENV"
+            if name.startswith("TASKADMIN_") and name not in _OF_THE_SITE
         },
         "TASKADMIN_LAUNCH_INTERVAL_SECONDS": interval,
         "SECRET_KEY": environ["SECRET_KEY"],
-        # A browser keeps such a cookie from plain http; production stands behind TLS.
+        "SECRET_KEY_FALLBACKS": old_secret_keys(environ),
+        **reached_at,
+        PRIVATE_ADDRESSES: private_addresses,
+        # Browsers send such cookies over TLS only; production runs behind TLS. They accept the
+        # prefix __Host- only from this host, over TLS, and with this path (ASVS 5, 3.3.1).
         "SESSION_COOKIE_SECURE": production,
-        # An object, not text: no character of the password needs quoting, and its repr hides it.
+        "SESSION_COOKIE_NAME": "__Host-session" if production else "session",
+        "SESSION_COOKIE_PATH": "/",
+        # For development: it checks each template file on each request.
+        "TEMPLATES_AUTO_RELOAD": not production,
+        # A URL object: the password needs no quoting, and the repr hides it.
         "SQLALCHEMY_DATABASE_URI": URL.create(
             "postgresql+psycopg",
             username=environ["POSTGRES_USER"],
@@ -86,10 +95,10 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             database=environ["POSTGRES_DB"],
         ),
         "SQLALCHEMY_ENGINE_OPTIONS": {
-            # Connections that a restarted database has dropped are replaced unnoticed.
+            # Replaces connections that a restarted database has dropped.
             "pool_pre_ping": True,
-            # In seconds but for the last one, which is in milliseconds: a link that passes
-            # nothing any more is given up, instead of after the system's quarter of an hour.
+            # In seconds, the last one in milliseconds: a dead connection is given up soon
+            # instead of after the operating system's 15 minutes.
             "connect_args": {
                 "connect_timeout": 5,
                 "keepalives_idle": 10,
@@ -99,13 +108,16 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             },
         },
         "CELERY": {
-            "broker_url": _broker_url(environ, *rabbitmq),
-            "result_backend": "rpc://",
+            "broker_url": broker_url(environ),
+            "result_backend": "taskadmin_site.replies:Replies",
+            "worker_consumer": "taskadmin_site.consumer:SiteConsumer",
         },
     }
 
 
-def _broker_url(environ: Mapping[str, str], host: str, port: int) -> str:
+def broker_url(environ: Mapping[str, str]) -> str:
+    """Return the broker's address for Celery, with the password."""
+    host, port = _address(environ, "RABBITMQ_HOST", RABBITMQ_PORT, [])
     user, password, vhost = (
         quote(environ[name], safe="")
         for name in ("RABBITMQ_USERNAME", "RABBITMQ_PASSWORD", "RABBITMQ_VHOST")
@@ -138,7 +150,7 @@ def _address(
 def _schedule(environ: Mapping[str, str], problems: list[str]) -> float:
     own = "TASKADMIN_LAUNCH_INTERVAL_SECONDS"
     if own in environ:
-        problems.append(f"{own} has another name here: set {SCHEDULE} instead.")
+        problems.append(f"{own} isn't used here; set {SCHEDULE} instead.")
     value = environ.get(SCHEDULE) or "300"
     try:
         seconds = float(value)
@@ -154,3 +166,10 @@ def _is_production(environ: Mapping[str, str], problems: list[str]) -> bool:
     if value not in ENVIRONMENTS:
         problems.append(f"TASKADMIN_ENV is {value!r}; expected {' or '.join(ENVIRONMENTS)}.")
     return value == "production"
+
+
+def _is_true(environ: Mapping[str, str], name: str, problems: list[str]) -> bool:
+    value = environ.get(name) or "false"
+    if value not in ("true", "false"):
+        problems.append(f"{name} is {value!r}; expected true or false.")
+    return value == "true"

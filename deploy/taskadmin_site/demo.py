@@ -1,7 +1,7 @@
-"""The whole system in one process: web, launcher, worker and beat over SQLite, without a server.
+"""The whole system in one process over SQLite: web, launcher, worker and beat.
 
-``python -m taskadmin_site.demo`` serves it until Ctrl-C; ``--once`` does one
-launch, prints the results and exits.
+``python -m taskadmin_site.demo`` serves it until Ctrl-C; ``--once`` runs one launch, prints the
+results and exits.
 """
 
 from __future__ import annotations
@@ -19,34 +19,28 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import select
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from taskadmin import migrations
-from taskadmin.accounts.passwords import hash_password
-from taskadmin.jobs import get_job
-from taskadmin.models import (
-    Launch,
-    LaunchKind,
-    LaunchState,
+from taskadmin import migrations, service
+from taskadmin.errors import UsernameTaken
+from taskadmin.queue import EMBEDDED_CELERY, EmbeddedProcesses
+from taskadmin.service import (
     Overlap,
+    ScheduleInput,
+    ScheduleKind,
     Task,
     TaskResult,
-    TaskSchedule,
+    get_state,
 )
-from taskadmin.queue import EMBEDDED_CELERY, EmbeddedProcesses
-from taskadmin.schedules import ScheduleKind
-from taskadmin.state import get_state
-from taskadmin.store import clock, results, tasks, users
-from taskadmin.store.schedules import ScheduleInput, find_schedule, input_of
 
 from . import create_app, sqlite
 from .config import JOBS
 
 SUPERUSER = "admin"
-#: With the common slot.
+#: Tasks of the common slot.
 SAMPLE_TASKS = (("Unit interval", 0.0, 1.0), ("Dice", 1.0, 6.0), ("Wide range", -1000.0, 1000.0))
-#: With schedules of their own, for the other jobs; the one that asks this site is added to them.
+#: Tasks with their own schedules, for the other jobs; the one for ``LATENCY`` is added later.
 LATENCY = "Latency of this site"
 SCHEDULED_TASKS: tuple[tuple[str, str, dict[str, Any], ScheduleInput], ...] = (
     (
@@ -59,32 +53,36 @@ SCHEDULED_TASKS: tuple[tuple[str, str, dict[str, Any], ScheduleInput], ...] = (
         "Runs that wait",
         "queue_depth",
         {"queue": "taskadmin.runs"},
-        ScheduleInput(kind=ScheduleKind.INTERVAL, every_s=30, overlap=Overlap.SKIP),
+        ScheduleInput(kind=ScheduleKind.INTERVAL, every_seconds=30, overlap=Overlap.SKIP),
     ),
 )
-EVERY_15_SECONDS = ScheduleInput(kind=ScheduleKind.INTERVAL, every_s=15, pause_after=5)
-#: Length of the slots of ``--once``, in seconds.
+EVERY_15_SECONDS = ScheduleInput(kind=ScheduleKind.INTERVAL, every_seconds=15, pause_after=5)
+#: Slot length with ``--once``, in seconds.
 ONCE_INTERVAL = 1.0
-#: Seconds that ``--once`` waits for the last result.
+#: Seconds that ``--once`` waits for the results.
 PATIENCE_SECONDS = 30.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo and return its exit code."""
+    """Run the demo and return the exit code."""
     parser = argparse.ArgumentParser(prog="nox -s demo --", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="launch once, print the results, exit")
+    parser.add_argument(
+        "--once", action="store_true", help="run one launch, print the results and exit"
+    )
     parser.add_argument("--port", type=int, default=8000, help="port of the site (default: 8000)")
     parser.add_argument(
-        "--data", type=Path, default=Path("demo"), help="folder that keeps the data (default: demo)"
+        "--data", type=Path, default=Path("demo"), help="folder for the data (default: demo)"
     )
     parser.add_argument(
-        "--new-password", action="store_true", help=f"give {SUPERUSER} a new password and print it"
+        "--new-password",
+        action="store_true",
+        help=f"set a new password for {SUPERUSER} and print it",
     )
     options = parser.parse_args(arguments)
     options.data.mkdir(parents=True, exist_ok=True)
     app = _make_app(options.data, interval_seconds=ONCE_INTERVAL if options.once else 10)
     if options.once:
-        # The table is what is asked for, not that nothing launched since the last time.
+        # Only print the table, without warnings about missed slots.
         logging.getLogger().setLevel(logging.ERROR)
     migrations.upgrade(app)
     password = _prepare_data(app, new_password=options.new_password)
@@ -92,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Superuser: {SUPERUSER}   password: {password}", flush=True)
     if options.once:
         return _launch_once(app)
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each request is too many
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each request
     return _serve(app, options.port, known_password=password is not None)
 
 
@@ -106,6 +104,9 @@ def _make_app(data: Path, *, interval_seconds: float) -> Flask:
             "TASKADMIN_LAUNCH_INTERVAL_SECONDS": interval_seconds,
             "TASKADMIN_TICK_SECONDS": 1,
             "TASKADMIN_JOBS": JOBS,
+            "TASKADMIN_REGISTRATION": True,
+            # One of its tasks requests the demo itself.
+            "HTTP_LATENCY_PRIVATE_ADDRESSES": True,
         }
     )
     db = get_state(app).db
@@ -115,7 +116,7 @@ def _make_app(data: Path, *, interval_seconds: float) -> Flask:
 
 
 def _secret_key(path: Path) -> str:
-    """The key of this folder's demo, made at the first start: people stay signed in."""
+    """Return this folder's key, created at the first start so that sessions survive restarts."""
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(48))
@@ -123,97 +124,68 @@ def _secret_key(path: Path) -> str:
 
 
 def _prepare_data(app: Flask, *, new_password: bool) -> str | None:
-    """Create superuser and sample tasks if they aren't there; the password if it is new."""
+    """Create the superuser and the sample tasks if missing; return a new password, if any."""
     password = secrets.token_urlsafe(12)
     with app.app_context():
-        session = get_state().session
-        user = users.find_user(session, SUPERUSER)
-        if user is not None:
+        try:
+            service.create_user(SUPERUSER, password=password, is_superuser=True)
+        except UsernameTaken:
             if not new_password:
                 return None
-            users.set_password_hash(session, user, hash_password(password))
+            service.set_password(SUPERUSER, password)
             return password
-        user = users.create_user(
-            session, SUPERUSER, password_hash=hash_password(password), is_superuser=True
-        )
         for name, lower, upper in SAMPLE_TASKS:
-            tasks.create_task(
-                session,
-                author_id=user.id,
+            service.create_task(
                 name=name,
+                job="generate_random_number",
                 arguments={"lower_limit": lower, "upper_limit": upper},
+                author=SUPERUSER,
             )
     return password
 
 
 def _schedule_tasks(app: Flask, own_url: str) -> None:
-    """Create the tasks with schedules of their own if they were never there; tell one the port."""
+    """Create the tasks with their own schedules once, and update the URL of ``LATENCY``."""
     url = {"url": own_url}
     with app.app_context():
         session = get_state().session
-        admin = users.find_user(session, SUPERUSER)
-        assert admin is not None
         latency = session.scalar(
             select(Task).where(Task.name == LATENCY, Task.job == "http_latency")
         )
         if latency is not None:
             if latency.deleted_at is None and latency.params.get("url") != own_url:
-                tasks.update_task(
-                    session,
-                    latency,
-                    version=latency.version,
-                    arguments={**latency.arguments, **url},
-                    name=latency.name,
-                    enabled=latency.enabled,
-                    schedule=input_of(find_schedule(session, latency.id)),
-                )
+                service.edit_task(latency.id, arguments={**latency.arguments, **url})
             return
         for name, job, arguments, schedule in (
             *SCHEDULED_TASKS,
             (LATENCY, "http_latency", url, EVERY_15_SECONDS),
         ):
-            tasks.create_task(
-                session,
-                author_id=admin.id,
-                name=name,
-                job=job,
-                arguments=get_job(job).to_json(arguments),
-                schedule=schedule,
+            service.create_task(
+                name=name, job=job, arguments=arguments, schedule=schedule, author=SUPERUSER
             )
 
 
 def _launch_once(app: Flask) -> int:
-    """Let the launcher open the slot of this second, and wait for its results."""
+    """Open the current slot and wait for its results."""
     with app.app_context():
-        session = get_state().session
-        newest, slot = session.execute(select(func.max(Launch.id), func.max(Launch.slot))).one()
-        common = ~select(TaskSchedule.task_id).where(TaskSchedule.task_id == Task.id).exists()
-        expected = session.scalar(select(func.count()).where(Task.enabled, common)) or 0
-        # One tick makes one launch, unless this second's slot was launched before.
-        while slot is not None and clock.slot_of(clock.now(session), ONCE_INTERVAL) <= slot:
-            time.sleep(0.05)
-        session.rollback()
-    rows: Sequence[TaskResult] = []
+        expected = [one.id for one in service.find_tasks() if one.enabled and not one.schedule]
+        newest = max((run.id for run in service.find_runs(limit=1)), default=0)
+    # One tick makes one launch, unless this second's slot was launched before.
+    time.sleep(ONCE_INTERVAL)
+    rows: list[TaskResult] = []
     with EmbeddedProcesses(app, beat=False):
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             with app.app_context():
-                session = get_state().session
-                launch_id = session.scalar(
-                    select(func.min(Launch.id)).where(
-                        Launch.id > (newest or 0),
-                        Launch.kind == LaunchKind.SLOT,
-                        Launch.state != LaunchState.MISSED,
-                    )
-                )
-                rows = results.runs_of_launch(session, launch_id) if launch_id else []
-            if len(rows) >= expected and all(row.finished_at for row in rows):
+                runs = [run for id_ in expected for run in service.find_runs(task=id_, limit=1)]
+                rows = [run for run in runs if run.id > newest]
+            if len(rows) == len(expected) and all(row.finished_at for row in rows):
                 break
             time.sleep(0.1)
     _print_table(rows)
-    missing = expected - sum(row.state == "succeeded" for row in rows)
+    missing = len(expected) - sum(row.state == "succeeded" for row in rows)
     if missing > 0:
-        print(f"{missing} of {expected} results did not come.", file=sys.stderr)
+        print(f"{missing} of {len(expected)} results are missing.", file=sys.stderr)
         return 1
     return 0
 
@@ -233,15 +205,15 @@ def _serve(app: Flask, port: int, *, known_password: bool) -> int:
     server = _make_server(app, port)
     _schedule_tasks(app, f"http://127.0.0.1:{server.port}/healthz")
     with EmbeddedProcesses(app):
-        # After the start, because Celery's worker sets handlers of its own.
+        # After the start, because Celery's worker installs its own handlers.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         web = threading.Thread(target=server.serve_forever, name="taskadmin-web", daemon=True)
         web.start()
-        print(f"taskadmin is at http://127.0.0.1:{server.port}/  (Ctrl-C stops it)", flush=True)
+        print(f"taskadmin runs at http://127.0.0.1:{server.port}/  (stop with Ctrl-C)", flush=True)
         if not known_password:
             print(
-                f"Log in as {SUPERUSER}; if you have lost the password: nox -s demo -- --new-password",
+                f"Log in as {SUPERUSER}. Lost the password? Run nox -s demo -- --new-password",
                 flush=True,
             )
         stop.wait()
@@ -258,7 +230,7 @@ def _make_server(app: Flask, port: int) -> BaseWSGIServer:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            print(f"Port {port} is taken; another one is used.", flush=True)
+            print(f"Port {port} is in use; choosing another one.", flush=True)
             port = 0
     return make_server("127.0.0.1", port, app, threaded=True)
 

@@ -1,8 +1,8 @@
-"""Signs of life of worker and beat, for the health checks of their containers.
+"""Heartbeat files of worker and beat, for the health checks of their containers.
 
-The file that ``HEARTBEAT_FILE`` names has the time until which the process counts as alive
-as its modification time. ``celery inspect ping`` would do for the worker, but starts another
-Python with the whole site each time: two seconds of a processor, every few seconds.
+The modification time of the file ``HEARTBEAT_FILE`` is the time until which the process counts
+as alive. ``celery inspect ping`` would import the whole site each time: two seconds of CPU every
+few seconds.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from celery.signals import after_task_publish, beat_init, heartbeat_sent
 
 from taskadmin.state import State
 
-#: Celery's worker sends a heartbeat every 2 s, from the loop that reads from the broker.
+#: Celery's worker sends a heartbeat every 2 s, from the loop that reads the broker's messages.
 WORKER_SECONDS = 30.0
-#: Beat is alive as long as the broker takes its ticks; some may be late.
+#: Beat is alive as long as the broker accepts its ticks; some may be late.
 BEAT_SECONDS = 60.0
 
 
 def connect(state: State) -> None:
-    """Keep the file up to date in this process, if it is a worker or beat."""
+    """Update the file in this process if it is a worker or beat."""
     name = os.environ.get("HEARTBEAT_FILE")
     if not name:
         return
@@ -44,7 +44,7 @@ def connect(state: State) -> None:
 
 
 def write(path: Path, seconds: float) -> None:
-    """Say that this process counts as alive for *seconds* from now on."""
+    """Record that this process counts as alive for *seconds* from now."""
     path.touch()
     until = time.time() + seconds
     os.utime(path, (until, until))

@@ -1,1 +1,1 @@
-"""What launching, finishing, scheduling and pages cost, beside other software on the same machine."""
+"""Benchmarks of launching, finishing, scheduling and pages, beside other software."""

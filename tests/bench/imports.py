@@ -1,4 +1,4 @@
-"""What taskadmin adds to the start of a ``flask`` command or a worker, in processes of their own."""
+"""How long ``import taskadmin`` takes in a ``flask`` command or a worker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 
-#: What an application with Celery and Flask-SQLAlchemy on PostgreSQL has imported anyway.
+#: Imports of every application with Celery and Flask-SQLAlchemy on PostgreSQL.
 _USUAL = (
     "celery.app.amqp, celery.bin.celery, flask_login, flask_sqlalchemy, psycopg,"
     " sqlalchemy.dialects.postgresql.psycopg, sqlalchemy.orm"
@@ -18,7 +18,7 @@ begun = time.perf_counter()
 import taskadmin
 print(time.perf_counter() - begun)
 """
-#: Once more, with all modules of others that taskadmin imports already there.
+#: The same after importing all third-party modules that taskadmin uses.
 _OWN_CODE = f"""
 import subprocess, sys, time, {_USUAL}
 names = subprocess.run(
@@ -35,7 +35,7 @@ print(time.perf_counter() - begun)
 
 
 def imports(times: int = 9) -> dict[str, float]:
-    """Median milliseconds."""
+    """Return median milliseconds."""
     return {
         "with what only it needs, ms": _median(_CODE, times),
         "its own modules, ms": _median(_OWN_CODE, times),
@@ -43,13 +43,13 @@ def imports(times: int = 9) -> dict[str, float]:
 
 
 def _median(code: str, times: int) -> float:
-    _seconds(code)  # Python keeps what it has compiled, as pip does when it installs
+    _seconds(code)  # compiles the modules, as pip does at installation
     return statistics.median(_seconds(code) for _ in range(times)) * 1000
 
 
 def _seconds(code: str) -> float:
     environment = {**os.environ}
-    # With it every start would compile every module anew.
+    # With this variable, every start would compile every module.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment

@@ -1,4 +1,4 @@
-"""What client and server can do at best, without anything above them."""
+"""The limits of client and server, without a framework."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kombu import Connection
 
 from .stage import fresh_stage
 
-#: What peers write of a run.
+#: A row as the peers write for a run.
 TABLE = (
     "CREATE TABLE peer_result (id bigserial PRIMARY KEY, task_id int, params json,"
     " result float8, at timestamptz DEFAULT clock_timestamp())"
@@ -20,7 +20,7 @@ _PARAMS = '{"lower_limit": 0.0, "upper_limit": 1.0}'
 
 
 def raw_publish(number: int) -> float:
-    """Messages of 300 bytes per second over py-amqp, without confirmation."""
+    """Messages of 300 bytes per second with py-amqp, without confirms."""
     with fresh_stage() as stage, Connection(stage.broker) as connection:
         channel = connection.default_channel
         channel.queue_declare("limit", durable=True, auto_delete=False)
@@ -32,7 +32,7 @@ def raw_publish(number: int) -> float:
 
 
 def single_commits(number: int) -> float:
-    """Rows per second of two connections that commit each."""
+    """Rows per second of two connections that commit each row."""
     with fresh_stage() as stage:
         with stage.connected() as connection:
             connection.execute(TABLE)

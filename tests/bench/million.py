@@ -1,6 +1,6 @@
-"""A launch from the tick to the last row, by a launcher and two workers as they are deployed.
+"""A launch from the tick to the last row, by a launcher and a worker with two processes.
 
-While it goes on somebody looks at the pages.
+Meanwhile, a user has the dashboard open.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.databases import dispose_engines
+from services.servers.databases import dispose_engines
 
 from .host import VARIABLE, make_app
 from .ours import PROCESSES, QUEUE, add_tasks, config, host
@@ -35,22 +35,17 @@ _IS_PUBLISHED = (
 )
 
 
-def tick_to_last_row(number: int, **settings: int) -> dict[str, float]:
-    """Rates, and what each process held at most, of a launch of so many tasks."""
-    configuration = {f"TASKADMIN_{name.upper()}": value for name, value in settings.items()}
+def tick_to_last_row(number: int) -> dict[str, float]:
+    """Rates and peak memory of a launch of *number* tasks, the job's first."""
     with fresh_stage(migrated=True) as stage:
-        flask_config = config(stage, configuration)
-        with host(stage, configuration) as state:
+        flask_config = config(stage)
+        with host(stage) as state:
             add_tasks(state.session, number)
             assert state.celery is not None
             tick = state.celery.tasks["taskadmin.launch_tasks"]
-            per_message = state.settings.runs_per_message
         commands = [
-            celery_worker("bench.host:celery", f"{name}", "-Q", queue, "-P", "solo")
-            for name, queue in (
-                ("launcher", "taskadmin.launch"),
-                *((f"w{place}", QUEUE) for place in range(PROCESSES)),
-            )
+            celery_worker("bench.host:celery", "launcher", "-Q", "taskadmin.launch", "-P", "solo"),
+            celery_worker("bench.host:celery", "runs", "-Q", QUEUE, "-c", str(PROCESSES)),
         ]
         environment = {VARIABLE: json.dumps(flask_config)}
         with stage.connected() as connection, running(commands, environment) as processes:
@@ -61,7 +56,7 @@ def tick_to_last_row(number: int, **settings: int) -> dict[str, float]:
                 return float(row[0])
 
             wait_until(
-                lambda: ask("SELECT count(*) FROM taskadmin_process") > PROCESSES, seconds=60
+                lambda: ask("SELECT count(*) FROM taskadmin_process") == len(commands), seconds=60
             )
             with _looking(flask_config) as looks:
                 tick.apply_async(queue="taskadmin.launch", ignore_result=True)
@@ -75,18 +70,16 @@ def tick_to_last_row(number: int, **settings: int) -> dict[str, float]:
             assert launch is not None
             launching, seconds = map(float, launch)
             size = ask("SELECT pg_total_relation_size('taskadmin_task_result')")
-            launcher, *workers = map(peak_memory_mb, processes)
+            launcher, worker = processes
             return {
                 "seconds from tick to last row": seconds,
                 "queued rows/s": number / launching,
-                "sent messages/s": -(-number // per_message) / launching,
                 "finished runs/s": number / float(row[2] or seconds),
                 "runs/s from tick to last row": number / seconds,
-                "peak memory of the launcher, MB": launcher,
-                **{
-                    f"peak memory of worker {place}, MB": peak
-                    for place, peak in enumerate(workers, 1)
-                },
+                "peak memory of the launcher, MB": peak_memory_mb(launcher),
+                "peak memory of a worker's process, MB": max(
+                    map(peak_memory_mb, (worker, *worker.children()))
+                ),
                 "bytes of the database per run": size / number,
                 "dashboard meanwhile, median ms": statistics.median(looks),
                 "dashboard meanwhile, longest ms": max(looks),
@@ -95,13 +88,13 @@ def tick_to_last_row(number: int, **settings: int) -> dict[str, float]:
 
 @contextmanager
 def _looking(configuration: dict[str, object]) -> Iterator[list[float]]:
-    """Somebody has the dashboard open, which asks every five seconds; what each answer took."""
+    """Request the dashboard every five seconds, and yield the response times."""
     app, looks = make_app(configuration), list[float]()
     ready, stop = threading.Event(), threading.Event()
 
     def look() -> None:
         client = signed_in(app)
-        milliseconds(client, "dashboard/")  # this process has shown it before, then
+        milliseconds(client, "dashboard/")  # warm up
         ready.set()
         while not stop.is_set():
             looks.append(milliseconds(client, "dashboard/"))

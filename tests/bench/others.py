@@ -1,4 +1,4 @@
-"""The peers, measured: their scripts run with the Python of their own environment."""
+"""Measure the peers, by running their scripts with their environment's Python."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psycopg
 from .limits import TABLE
 from .stage import TESTS, Stage, fresh_stage, running, wait_until
 
-#: The Python of the environment that holds them.
+#: The Python of the peers' environment.
 PYTHON = os.environ.get("BENCH_PEERS_PYTHON", sys.executable)
 
 
@@ -21,7 +21,7 @@ def _environment(stage: Stage, **more: str) -> dict[str, str]:
 
 
 def _ask(stage: Stage, module: str, *arguments: object, **more: str) -> float:
-    """What a peer's script prints."""
+    """Return what a peer's script prints."""
     done = subprocess.run(
         [PYTHON, "-m", f"bench.peers.{module}", *map(str, arguments)],
         env={**os.environ, **_environment(stage, **more), "PYTHONPATH": str(TESTS)},
@@ -36,7 +36,7 @@ def _ask(stage: Stage, module: str, *arguments: object, **more: str) -> float:
 
 
 def delay_loop(number: int) -> float:
-    """Messages per second that ``.delay()`` sends in a loop, without any row."""
+    """Messages per second that a loop of ``.delay()`` sends, without rows."""
     with fresh_stage() as stage:
         return _ask(stage, "celery_app", "peer.nothing", number)
 
@@ -60,7 +60,7 @@ def celery_finishing(number: int, *, task: str, backend: bool = False, prefetch:
 
 
 def dramatiq(number: int) -> dict[str, float]:
-    """Messages and runs per second of Dramatiq with two processes of its usual eight threads."""
+    """Messages and runs per second of Dramatiq with two processes of eight threads, its default."""
     with fresh_stage() as stage, stage.connected() as connection:
         connection.execute(TABLE)
         sent = _ask(stage, "dramatiq_app", number)
@@ -70,7 +70,7 @@ def dramatiq(number: int) -> dict[str, float]:
 
 
 def procrastinate(number: int) -> dict[str, float]:
-    """Jobs that Procrastinate makes and finishes per second, two processes, ten jobs in each."""
+    """Jobs per second that Procrastinate creates and finishes, two processes of ten jobs each."""
     with fresh_stage() as stage, stage.connected() as connection:
         connection.execute(TABLE)
         sent = _ask(stage, "procrastinate_app", number)
@@ -85,7 +85,7 @@ def procrastinate(number: int) -> dict[str, float]:
 def _rows_per_second(
     connection: psycopg.Connection, number: int, *, table: str = "peer_result", column: str = "at"
 ) -> float:
-    """Wait for so many rows, and say how many there were per second from the first to the last."""
+    """Wait for *number* rows, and return their rate from the first to the last."""
 
     def count() -> int:
         exists = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
@@ -103,13 +103,13 @@ def _rows_per_second(
 
 
 def django_celery_beat(number: int) -> float:
-    """Due tasks per second that its scheduler sends."""
+    """Due tasks per second that django-celery-beat's scheduler sends."""
     with fresh_stage() as stage:
         return _ask(stage, "django_beat", number)
 
 
 def versions() -> dict[str, str]:
-    """Of what is compared."""
+    """Versions of the compared packages."""
     names = (
         *("celery", "kombu", "amqp", "celery-batches", "django-celery-beat", "sqlalchemy"),
         *("dramatiq", "procrastinate"),

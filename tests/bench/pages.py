@@ -1,4 +1,4 @@
-"""What pages cost over large tables: server time, measured at the application's door."""
+"""Server time of pages over large tables."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
 
-from services.databases import dispose_engines
+from services.browser import sign_in
+from services.servers.databases import dispose_engines
 from taskadmin.models import User
 from taskadmin.state import get_state
-from taskadmin.store import failures, launch_pages, matching_runs, matching_tasks
-from taskadmin.store.closing import close_finished
-from taskadmin.store.minute_counts import count_minutes
-from taskadmin.store.remembered import Remembered
+from taskadmin.store.database.cache import TimedCache
+from taskadmin.store.launches.closing import close_finished
+from taskadmin.store.reports import failures, launch_pages, matching_runs, matching_tasks
+from taskadmin.store.upkeep.minute_counts import count_minutes
 
 from .host import make_app
 from .ours import add_tasks, config
 from .stage import fresh_stage
 
-#: Newest first, as people look.
+#: The newest ids of each kind.
 _PATHS = {
     "dashboard": "dashboard/",
     "tasks": "tasks/",
@@ -43,9 +44,12 @@ _PATHS = {
     "users": "users/",
     "workers": "workers/",
     "audit": "audit/",
+    "metrics": "metrics",
 }
+_TOKEN = "what Prometheus sends"
+_SETTINGS = {"TASKADMIN_LAUNCH_INTERVAL_SECONDS": 300, "TASKADMIN_METRICS_TOKEN": _TOKEN}
 _TASKS, _USERS = 100_000, 1_000
-#: How often a page is asked for before that is measured, and how often then.
+#: Warm-up requests of a page, and measured ones.
 _WARM, _TIMES = 2, 9
 _NEWEST = text(
     "SELECT max(id) AS run, max(launch_id) AS launch, max(task_id) - 42 AS task"
@@ -56,8 +60,8 @@ _ADD_USERS = text(
     "INSERT INTO taskadmin_user (username, username_key, session_nonce, created_at)"
     " SELECT 'user ' || n, 'user ' || n, 'n' || n, now() FROM generate_series(1, :users) n"
 )
-# Of however many results there are, the first page of each list has the same to show: what is
-# compared is what the other ones cost.
+# The first page of each list shows the same rows in all databases, so that the figures show the cost
+# of the other rows.
 #: Slots of five minutes up to now, each with a run of the newest tasks, one in twenty failed.
 _ADD_LAUNCHES = text(
     "INSERT INTO taskadmin_launch"
@@ -83,11 +87,10 @@ _ADD_RUNS = text(
 
 
 def pages(sizes: Sequence[int]) -> dict[str, float]:
-    """Median milliseconds of each page, with so many results of 100,000 tasks of 1,000 people.
+    """Median milliseconds of each page, with *sizes* results of 100,000 tasks of 1,000 users.
 
-    Once as it is while somebody looks at it, and once where this process remembers nothing of
-    the database (``store.remembered``), as for the first one who looks after a while. A page is
-    asked for by turns over each of the databases, however the machine's speed changes meanwhile.
+    Measured with a warm and with an empty cache (``store.database.cache``). The databases take
+    turns, because the machine's speed varies.
     """
     with ExitStack() as stack:
         sites = [stack.enter_context(_site(size)) for size in sizes]
@@ -101,15 +104,15 @@ def pages(sizes: Sequence[int]) -> dict[str, float]:
 
 @contextmanager
 def _site(results: int) -> Iterator[tuple[FlaskClient, dict[str, int]]]:
-    """A superuser's browser over a database of its own, and ids for addresses."""
+    """Yield a superuser's client for a new database, and ids for addresses."""
     with fresh_stage(migrated=True) as stage:
-        app = make_app(config(stage, {"TASKADMIN_LAUNCH_INTERVAL_SECONDS": 300}))
+        app = make_app(config(stage) | _SETTINGS)
         try:
             with app.app_context():
                 _fill(get_state(app).session, results)
                 newest = get_state(app).session.execute(_NEWEST).one()
             with stage.connected() as connection:
-                connection.execute("VACUUM ANALYZE")  # autovacuum does it within a minute
+                connection.execute("VACUUM ANALYZE")  # as autovacuum does within a minute
             yield signed_in(app), newest._asdict()
         finally:
             dispose_engines(app)
@@ -118,7 +121,7 @@ def _site(results: int) -> Iterator[tuple[FlaskClient, dict[str, int]]]:
 def _times(
     sites: Sequence[tuple[FlaskClient, dict[str, int]]], path: str, first: Callable[[], None]
 ) -> list[list[float]]:
-    """Milliseconds of a page on each site, after *first*; the first ones warm it up."""
+    """Return the milliseconds of a page on each site, calling *first* before each request."""
     found: list[list[float]] = [[] for _ in sites]
     for _ in range(_WARM + _TIMES):
         for (client, newest), times in zip(sites, found, strict=True):
@@ -128,7 +131,7 @@ def _times(
 
 
 def _nothing() -> None:
-    """As it is while somebody looks."""
+    """Keep the cache."""
 
 
 def _fill(session: Any, results: int) -> None:
@@ -150,22 +153,18 @@ def _fill(session: Any, results: int) -> None:
 
 
 def signed_in(app: Flask) -> FlaskClient:
-    """A superuser's browser."""
+    """Return a superuser's client."""
     with app.app_context():
         session = get_state(app).session
         user = session.scalars(select(User).where(User.is_superuser).limit(1)).one()
-        name = user.get_id()
-    client = app.test_client()
-    with client.session_transaction() as cookie:
-        cookie["_user_id"] = name
-        cookie["_fresh"] = True
-    return client
+        return sign_in(app.test_client(), user)
 
 
 def milliseconds(client: FlaskClient, path: str) -> float:
-    """What the server takes for a page."""
+    """Request a page, and return the server's time."""
     begun = time.perf_counter()
-    answer = client.get(f"/taskadmin/{path}")
+    headers = {"Authorization": f"Bearer {_TOKEN}"} if path == "metrics" else {}
+    answer = client.get(f"/taskadmin/{path}", headers=headers)
     spent = time.perf_counter() - begun
     assert answer.status_code == 200, (path, answer.status)
     return spent * 1000
@@ -174,5 +173,5 @@ def milliseconds(client: FlaskClient, path: str) -> float:
 def _forget() -> None:
     for module in (failures, launch_pages, matching_runs, matching_tasks):
         for value in vars(module).values():
-            if isinstance(value, Remembered):
+            if isinstance(value, TimedCache):
                 value._kept.clear()

@@ -1,4 +1,4 @@
-"""A database and a virtual host of one measurement, and processes whose memory is watched."""
+"""A database and a virtual host for one measurement, and processes whose memory is watched."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ import psutil
 import psycopg
 from sqlalchemy import URL, make_url
 
-from services.databases import migrate
-from services.postgresql import NAMED, USUAL, PostgresqlServer
-from services.rabbitmq import rabbitmq_server
+from services.servers.databases import migrate
+from services.servers.postgresql import NAMED, USUAL, PostgresqlServer
+from services.servers.rabbitmq import rabbitmq_server
 
 TESTS = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where something is measured."""
+    """Servers of a measurement."""
 
     database: URL
     broker: str
 
     @property
     def dsn(self) -> str:
-        """The database's address for psycopg."""
+        """The database's DSN for psycopg."""
         plain = self.database.set(drivername="postgresql")
         return plain.render_as_string(hide_password=False)
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[psycopg.Connection]:
-        """A connection that commits each statement."""
+        """Open an autocommit connection."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             yield connection
 
 
 @contextlib.contextmanager
 def fresh_stage(*, migrated: bool = False) -> Iterator[Stage]:
-    """A database and a virtual host of their own, on the servers that tests use."""
+    """Create a database and a virtual host on the tests' servers."""
     server = PostgresqlServer(make_url(NAMED or USUAL))
     database = server.create()
     try:
@@ -60,7 +60,7 @@ def fresh_stage(*, migrated: bool = False) -> Iterator[Stage]:
 def running(
     commands: Sequence[Sequence[str]], environment: dict[str, str]
 ) -> Iterator[list[psutil.Process]]:
-    """Processes that do the work; they are told to end afterwards, and killed if they don't."""
+    """Run processes; terminate them at the end, and kill those that don't exit."""
     path = os.pathsep.join([str(TESTS), environment.get("PYTHONPATH", "")])
     started = [
         subprocess.Popen(
@@ -88,7 +88,7 @@ def running(
 
 
 def peak_memory_mb(process: psutil.Process) -> float:
-    """The most that the largest of a process and its children has held until now, in MB (RSS)."""
+    """Return the peak RSS in MB of the largest of a process and its children."""
     peaks = [0.0]
     for one in (process, *process.children(recursive=True)):
         with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
@@ -99,20 +99,20 @@ def peak_memory_mb(process: psutil.Process) -> float:
 
 
 def wait_until(look: Callable[[], bool], *, seconds: float, every: float = 0.1) -> None:
-    """Wait for *look*.
+    """Wait until *look* returns true.
 
     Raises:
-        TimeoutError: If it takes longer than *seconds*.
+        TimeoutError: After *seconds*.
     """
     deadline = time.monotonic() + seconds
     while not look():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"It isn't done after {seconds:g} s.")
+            raise TimeoutError(f"Not done after {seconds:g} s.")
         time.sleep(every)
 
 
 def celery_worker(application: str, name: str, *arguments: str) -> list[str]:
-    """The command of a Celery worker that does nothing but work."""
+    """Return the command of a Celery worker without extra features."""
     return [
         *(sys.executable, "-m", "celery", "-A", application, "worker", "-n", f"{name}@bench"),
         *("-l", "ERROR", "--without-gossip", "--without-mingle", *arguments),

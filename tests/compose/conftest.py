@@ -1,8 +1,7 @@
-"""The compose stack, run for real from a copy of the sources.
+"""Run the compose stack from a copy of the sources.
 
-Every test runs once for each docker-compose of this machine (1.29: the command
-``docker-compose``; v2: ``docker compose``). The example settings are used as they stand,
-and other ones whose passwords have every awkward character.
+Every test runs with each docker-compose on this machine (1.29: the command ``docker-compose``;
+v2: ``docker compose``), with the example settings and with passwords full of special characters.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ AWKWARD = "awkward"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Describe the marker; an unknown one is an error."""
+    """Register the marker; unknown ones are errors."""
     config.addinivalue_line("markers", "compose: runs the compose stack, for minutes")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test over the versions and both settings, each of them at least once."""
+    """Run each test with the versions and both settings, each of them at least once."""
     if "kind" not in metafunc.fixturenames:
         return
     versions = installed_versions()
     if not versions:
-        kinds = [(Version("none", ()), EXAMPLE)]  # for ``_engine`` to say why nothing runs
+        kinds = [(Version("none", ()), EXAMPLE)]  # so that ``_engine`` reports the reason
     elif len(versions) == 1:
         kinds = [(versions[0], EXAMPLE), (versions[0], AWKWARD)]
     else:
@@ -49,18 +48,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def kind(request: pytest.FixtureRequest) -> tuple[Version, str]:
-    """Which docker-compose, and which settings."""
+    """The docker-compose version and the settings."""
     found: tuple[Version, str] = request.param
     return found
 
 
 @pytest.fixture(scope="session")
 def _engine() -> None:
-    """Skip without a Docker engine; in CI that is a failure."""
+    """Skip without a Docker engine, and fail in CI."""
     if shutil.which("docker") is None:
-        reason = "There is no docker on this machine."
+        reason = "docker isn't installed."
     elif not installed_versions():
-        reason = "There is neither docker-compose nor docker compose on this machine."
+        reason = "Neither docker-compose nor docker compose is installed."
     elif subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
         reason = "No Docker engine answers (docker info)."
     else:
@@ -72,13 +71,16 @@ def _engine() -> None:
 
 @pytest.fixture(scope="session")
 def stack(
-    _engine: None, kind: tuple[Version, str], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    _engine: None,
+    kind: tuple[Version, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    """All services, started with one ``up -d``; taken down after the last test."""
+    """All services, started with one ``up -d`` and removed after the last test."""
     version, settings = kind
     folder = copy_sources(tmp_path_factory.mktemp("sources"))
     with Stack(version, folder, project=f"taskadmin-test-{version.name}-{settings}") as stack:
-        stack.write_settings(_awkward() if settings == AWKWARD else {})
+        stack.write_settings(request.getfixturevalue("awkward") if settings == AWKWARD else {})
         stack.build()
         stack.run("up", "-d")
         stack.wait_until_healthy(*stack.services)
@@ -87,7 +89,7 @@ def stack(
 
 @pytest.fixture(scope="session")
 def site(stack: Stack) -> Site:
-    """The pages of the stack, with a superuser signed in."""
+    """The stack's pages, with a superuser logged in."""
     password = "correct horse battery staple"
     stack.run(
         *("exec", "-T", "-e", f"NEW_PASSWORD={password}", "web"),
@@ -98,8 +100,9 @@ def site(stack: Stack) -> Site:
     return site
 
 
-def _awkward() -> dict[str, str]:
-    """Settings with what shells, URLs and env files stumble over, and a short schedule."""
+@pytest.fixture(scope="session")
+def awkward() -> dict[str, str]:
+    """Settings with special characters of shells, URLs and env files, and a short schedule."""
     return {
         "SECRET_KEY": "'Zk%3q@x/$y#7Jw:Rr,P0dM&h=Vt^9u;L'",
         "POSTGRES_PASSWORD": "'p@ss%w/ord$x#1:,\"q'",
@@ -111,7 +114,7 @@ def _awkward() -> dict[str, str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this folder."""
+    """Mark the tests of this folder."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("compose")

@@ -1,4 +1,4 @@
-"""A person at the pages, by HTTP: reads forms, fills them in, sends them."""
+"""An HTTP client that reads, fills in and submits the pages' forms."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class Site:
         self.session = requests.Session()
 
     def get(self, path: str) -> str:
-        """The page at *path*.
+        """Return the page at *path*.
 
         Raises:
-            AssertionError: If the answer isn't a page.
+            AssertionError: If the response isn't a page.
         """
         answer = self.session.get(self.address + path, timeout=10)
         assert answer.status_code == 200, f"GET {path}: {answer.status_code} {answer.text[:300]}"
         return answer.text
 
     def submit(self, path: str, *, press: tuple[str, str] | None = None, **fields: str) -> str:
-        """Fill *fields* into the form at *path*, as it is with its token, and send it.
+        """Submit the form at *path* with *fields*, keeping its other values and its token.
 
         Args:
             press: Name and value of the button, where the form has several.
@@ -43,11 +43,11 @@ class Site:
         return answer.text
 
     def log_in(self, name: str, password: str) -> None:
-        """Sign in; later requests are this person's."""
+        """Log in; later requests are this user's."""
         self.submit("/taskadmin/login", username=name, password=password)
 
     def create_task(self, name: str, lower_limit: float, upper_limit: float) -> None:
-        """Fill in the form for a new task."""
+        """Create a task with the form."""
         page = self.submit(
             "/taskadmin/tasks/new/?job=generate_random_number",
             name=name,
@@ -57,18 +57,18 @@ class Site:
         assert 'class="error"' not in page, text_of(page)
 
     def run_now(self, task_id: int) -> None:
-        """Press the button on the task's page."""
+        """Press "Run now" on the task's page."""
         page = self.submit(f"/taskadmin/tasks/details/?id={task_id}", press=("action", "run_now"))
-        assert "1 run is queued and sent to the workers." in text_of(page)
+        assert "1 run queued and sent to the workers." in text_of(page)
 
     def succeeded_runs(self, task_id: int) -> int:
-        """How many results of the task the page of runs shows."""
+        """Return the number of succeeded runs of the task on the page of runs."""
         page = self.get(f"/taskadmin/runs/?task={task_id}&state=succeeded")
         return len(re.findall(r"/taskadmin/runs/details/\?id=\d+", page))
 
 
 class _Form(HTMLParser):
-    """The first form of a page with the wanted fields and button, and what it holds already."""
+    """The first form of a page that has the wanted fields and button, with its current values."""
 
     def __init__(self, page: str, *, wanted: set[str], button: tuple[str, str] | None) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class _Form(HTMLParser):
         elif tag == "select":
             self._select = given.get("name", "")
         elif tag == "option":
-            # A browser sends the first one if none is marked.
+            # Without a selected option, a browser sends the first one.
             if self._select and (self._select not in self.values or "selected" in given):
                 self.values[self._select] = given.get("value", "")
         elif tag in {"input", "textarea"} and "name" in given:
@@ -111,6 +111,6 @@ class _Form(HTMLParser):
 
 
 def text_of(page: str) -> str:
-    """What a page says, without its tags."""
+    """Return the text of a page, without tags."""
     without = re.sub(r"(?s)<(script|style|head).*?</\1>|<[^>]*>", " ", page)
     return re.sub(r"\s+", " ", html.unescape(without)).strip()

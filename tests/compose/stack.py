@@ -1,14 +1,15 @@
-"""A compose stack of its own: started, looked at and taken down from tests."""
+"""Start, inspect and remove a compose stack from tests."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -16,24 +17,35 @@ from typing import Any, Self
 import yaml
 
 ROOT = Path(__file__).parents[2]
-#: What runs; migrate has ended by then.
+#: Services that keep running.
 SERVICES = ("db", "mq", "web", "beat", "worker", "flower")
-#: Seconds that a service may take to become healthy, and anything else to happen.
+PREPARATIONS = ("settings", "migrate")
+#: Variables of dockr/.env that are files in production.
+SECRETS = ("SECRET_KEY", "POSTGRES_PASSWORD", "RABBITMQ_PASSWORD")
+#: The first docker compose that supports !override.
+_PRODUCTION_SINCE = (2, 24)
+#: Timeouts in seconds: for a service to become healthy, and for everything else.
 PATIENCE_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
 class Version:
-    """A docker-compose of this machine."""
+    """A docker-compose on this machine."""
 
     name: str
     command: tuple[str, ...]
+    numbers: tuple[int, ...] = ()
+
+    @property
+    def is_for_production(self) -> bool:
+        """Return whether it supports docker-compose.production.yml."""
+        return self.numbers >= _PRODUCTION_SINCE
 
 
 def installed_versions() -> list[Version]:
-    """docker-compose 1.29 and docker compose v2, as far as they are here."""
+    """Return docker-compose 1.29 and docker compose v2, if installed."""
     candidates = (Version("v1", ("docker-compose",)), Version("v2", ("docker", "compose")))
-    found: dict[str, Version] = {}
+    found: dict[tuple[int, ...], Version] = {}
     for version in candidates:
         if shutil.which(version.command[0]) is None:
             continue
@@ -41,32 +53,41 @@ def installed_versions() -> list[Version]:
             [*version.command, "version", "--short"], capture_output=True, text=True, check=False
         )
         if shown.returncode == 0:
-            # Where only v2 is installed, docker-compose is often another name of it.
-            found.setdefault(shown.stdout.strip().lstrip("v"), version)
+            # If only v2 is installed, docker-compose is often an alias of it.
+            numbers = tuple(map(int, re.findall(r"\d+", shown.stdout)))
+            found.setdefault(numbers, replace(version, numbers=numbers))
     return list(found.values())
 
 
 def copy_sources(folder: Path) -> Path:
-    """Copy what the stack is made of into *folder*, where tests may edit it."""
+    """Copy the stack's sources to *folder*, where tests may edit them."""
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*_cache", "build", "dist")
     for name in ("packages", "deploy"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     shutil.copy(ROOT / ".dockerignore", folder)
-    # Containers read them as another user, whatever this one's umask is.
+    # Containers read them as another user, so the umask mustn't restrict them.
     for path in folder.rglob("*"):
         path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
     return folder
 
 
 class Stack:
-    """One project of docker-compose. ``with Stack(...) as stack:`` leaves nothing behind."""
+    """A docker-compose project that is removed at the end of ``with Stack(...) as stack:``."""
 
     services = SERVICES
 
-    def __init__(self, version: Version, folder: Path, *, project: str) -> None:
+    def __init__(
+        self, version: Version, folder: Path, *, project: str, files: Sequence[str] = ()
+    ) -> None:
+        """Prepare.
+
+        Args:
+            files: Compose files; by default docker-compose.yml.
+        """
         self.version = version
         self.folder = folder
         self.project = project
+        self._files = [part for file in files for part in ("-f", file)]
         self._deploy = folder / "deploy"
 
     def __enter__(self) -> Self:
@@ -78,30 +99,56 @@ class Stack:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What dockr/.env says, without the quotes."""
+        """The variables of dockr/.env, unquoted."""
         lines = (self._deploy / "dockr" / ".env").read_text().splitlines()
         pairs = (line.split("=", 1) for line in lines if line and not line.startswith("#"))
         return {name: value.strip("'") for name, value in pairs}
 
     @property
     def has_long_schedule(self) -> bool:
-        """Whether the next slot is too far away to wait for it."""
+        """Whether the next slot is too far away for tests to wait for it."""
         return float(self.settings["GENERATE_RANDOM_NUMBER_TASKS_SCHEDULE"]) > 30
 
+    @property
+    def has_known_secrets(self) -> bool:
+        """Whether passwords equal usernames, which occur in outputs."""
+        return self.settings["RABBITMQ_PASSWORD"] == self.settings["RABBITMQ_USERNAME"]
+
     def write_settings(self, changes: dict[str, str]) -> None:
-        """Make dockr/.env: the example as it stands, or with *changes*."""
+        """Write dockr/.env: the example, with *changes*."""
         text = (self._deploy / "dockr" / ".env.example").read_text()
         for name, value in changes.items():
             line = f"{name}={value}"
-            # A function, as text would have its backslashes read.
+            # A function, because backslashes in a replacement string are escapes.
             text, count = re.subn(rf"(?m)^{name}=.*$", partial(_constant, line), text)
             text += "" if count else f"{line}\n"
         (self._deploy / "dockr" / ".env").write_text(text)
 
+    def add_setting(self, line: str) -> None:
+        """Append a line to dockr/.env."""
+        with (self._deploy / "dockr" / ".env").open("a") as file:
+            file.write(f"{line}\n")
+
+    def move_secrets_into_files(self) -> None:
+        """Move the secrets to files, as docker-compose.production.yml expects."""
+        settings, folder = self.settings, self._deploy / "dockr" / "secrets"
+        folder.mkdir()
+        lines = (self._deploy / "dockr" / ".env").read_text().splitlines(keepends=True)
+        left = [line for line in lines if not line.startswith(SECRETS)]
+        (self._deploy / "dockr" / ".env").write_text("".join(left))
+        for name in SECRETS:
+            (folder / name).write_text(f"{settings[name]}\n")
+            (folder / name).chmod(0o600)
+            os.chown(folder / name, 1000, 1000)
+
+    def python(self, service: str, program: str, *arguments: str) -> str:
+        """Run a script in a service's container and return its output."""
+        return self.run("exec", "-T", service, "python", "-c", program, *arguments)
+
     def run(self, *arguments: str) -> str:
-        """Run docker-compose and return what it writes; anything but success is an error."""
+        """Run docker-compose and return its output; raise an error if it fails."""
         done = subprocess.run(
-            [*self.version.command, "-p", self.project, *arguments],
+            [*self.version.command, *self._files, "-p", self.project, *arguments],
             cwd=self._deploy,
             capture_output=True,
             text=True,
@@ -116,24 +163,24 @@ class Stack:
         return done.stdout
 
     def build(self) -> None:
-        """Build the image; one service is enough, since all share it."""
+        """Build the image, which all services share."""
         self.run("build", "migrate")
 
     def take_down(self) -> None:
-        """Stop and remove everything, data included."""
+        """Remove everything, including the data."""
         if not (self._deploy / "dockr" / ".env").exists():
             self.write_settings({})
         self.run("down", "-v", "--remove-orphans", "-t", "10")
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Replace *old* by *new* in a source, once."""
+        """Replace one occurrence of *old* by *new* in a source."""
         file = self.folder / path
         text = file.read_text()
         assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {path}"
         file.write_text(text.replace(old, new))
 
     def inspect(self, service: str) -> dict[str, Any]:
-        """Docker's description of the container of *service*."""
+        """Return Docker's description of the container of *service*."""
         labels = {"project": self.project, "service": service}
         filters = [f"--filter=label=com.docker.compose.{key}={labels[key]}" for key in labels]
         ids = _docker("ps", "--all", "--quiet", *filters).split()
@@ -142,13 +189,13 @@ class Stack:
         return found
 
     def logs(self, *services: str) -> str:
-        """Everything that *services*, or all, have written."""
+        """Return the logs of *services*, or of all."""
         return self.run("logs", "--no-color", *services)
 
     def kill(self, service: str, *words: str) -> None:
-        """Kill the first process of *service* whose command line has all *words* as its parts.
+        """Kill the first process of *service* whose command line contains all *words*.
 
-        From inside: after `docker kill` no restart policy applies.
+        From inside the container, because `docker kill` disables the restart policy.
         """
         program = f"""
 import os, pathlib
@@ -163,16 +210,16 @@ else:
         self.run("exec", "-T", service, "python", "-c", program)
 
     def restarts(self, service: str) -> int:
-        """How often Docker has started the container of *service* again."""
+        """Return how often Docker has restarted the container of *service*."""
         return int(self.inspect(service)["RestartCount"])
 
     def is_healthy(self, service: str) -> bool:
-        """Whether the container runs and its health check says so."""
+        """Return whether the container runs and is healthy."""
         state = self.inspect(service)["State"]
         return bool(state["Running"] and state["Health"]["Status"] == "healthy")
 
     def wait_until_healthy(self, *services: str) -> None:
-        """Wait for the health checks of *services*."""
+        """Wait until *services* are healthy."""
         for service in services:
             try:
                 wait_until(partial(self.is_healthy, service), f"{service} is healthy")
@@ -180,7 +227,7 @@ else:
                 raise AssertionError(f"{error}\n{self.logs(service)[-5000:]}") from None
 
     def leftovers(self) -> list[str]:
-        """Containers, volumes and networks of this project."""
+        """Return the project's containers, volumes and networks."""
         label = f"label=com.docker.compose.project={self.project}"
         kinds = {"container": ["--all"], "volume": [], "network": []}
         return [
@@ -190,15 +237,15 @@ else:
         ]
 
     def services_in_file(self) -> set[str]:
-        """The names in docker-compose.yml."""
+        """Return the service names in docker-compose.yml."""
         return set(yaml.safe_load((self._deploy / "docker-compose.yml").read_text())["services"])
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Wait for *condition*, asking twice a second.
+    """Wait for *condition*, checking it twice a second.
 
     Raises:
-        AssertionError: If it doesn't hold in time.
+        AssertionError: On timeout.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():

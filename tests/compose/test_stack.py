@@ -1,4 +1,4 @@
-"""The whole stack, started with one ``up -d``. The tests go on from each other's state."""
+"""The whole stack, started with one ``up -d``. Tests continue from the previous one's state."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import pytest
 import requests
 
 from compose.site import Site, text_of
-from compose.stack import SERVICES, Stack, wait_until
+from compose.stack import PREPARATIONS, SECRETS, SERVICES, Stack, wait_until
 
-#: The first task of a new stack.
+#: The first task in a new stack.
 TASK = 1
 FLOWER = "http://127.0.0.1:5555/"
 
 
 def test_all_services_are_healthy(stack: Stack) -> None:
-    """One command brings everything up, and the migration has ended well."""
+    """One command starts all services, and the ones that prepare them succeed."""
     assert {name for name in SERVICES if stack.is_healthy(name)} == set(SERVICES)
-    assert stack.inspect("migrate")["State"]["ExitCode"] == 0
-    assert stack.services_in_file() == {*SERVICES, "migrate"}
+    assert [stack.inspect(name)["State"]["ExitCode"] for name in PREPARATIONS] == [0, 0]
+    assert stack.services_in_file() == {*SERVICES, *PREPARATIONS}
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_service_runs_as_root(stack: Stack, service: str) -> None:
-    """Neither the image's user nor what its start script ended up as is root."""
+    """Neither the image's user nor the running process is root."""
     assert int(stack.run("exec", "-T", service, "id", "-u")) != 0
 
 
 def test_pages_are_published_here_only(stack: Stack) -> None:
-    """web and flower answer on this machine's own address, db and mq nowhere."""
+    """web and flower are published on this machine's loopback address, db and mq not at all."""
     published = {
         name: [
             (port["HostIp"], port["HostPort"])
@@ -53,7 +53,7 @@ def test_pages_are_published_here_only(stack: Stack) -> None:
 
 
 def test_flower_asks_for_the_brokers_password(stack: Stack) -> None:
-    """User and password are RabbitMQ's; no others are set anywhere."""
+    """Flower's username and password are RabbitMQ's."""
     settings = stack.settings
     user, password = settings["RABBITMQ_USERNAME"], settings["RABBITMQ_PASSWORD"]
 
@@ -63,14 +63,14 @@ def test_flower_asks_for_the_brokers_password(stack: Stack) -> None:
 
 
 def test_worker_answers_through_broker_and_result_backend(stack: Stack) -> None:
-    """A message goes to the worker and its answer comes back."""
+    """The worker receives a message, and its reply arrives."""
     answer = stack.run("exec", "-T", "web", "flask", "taskadmin", "ping")
 
     assert re.search(r"worker@\w+ answered after \d+ ms", answer)
 
 
 def test_broker_needs_nothing_deprecated(stack: Stack) -> None:
-    """The next RabbitMQ takes the queues as they are."""
+    """RabbitMQ reports no use of deprecated features."""
     used = stack.run(
         *("exec", "-T", "mq", "rabbitmqctl", "--quiet", "--no-table-headers"),
         *("list_deprecated_features", "--used"),
@@ -80,14 +80,14 @@ def test_broker_needs_nothing_deprecated(stack: Stack) -> None:
 
 
 def test_schema_is_what_the_package_needs(stack: Stack) -> None:
-    """migrate has brought the database to the newest revision."""
+    """migrate has upgraded the database to the newest revision."""
     checked = stack.run("exec", "-T", "web", "flask", "taskadmin", "db", "check")
 
-    assert "The schema is what this version of taskadmin needs." in checked
+    assert "The schema matches this version of taskadmin." in checked
 
 
 def test_task_created_in_the_page_gets_its_result(site: Site, stack: Stack) -> None:
-    """A superuser creates a task; its result comes by itself in the next slot, or at a click."""
+    """A superuser creates a task, which runs in the next slot or by "Run now"."""
     site.create_task("From the page", 7.25, 7.5)
     assert "From the page" in text_of(site.get("/taskadmin/tasks/"))
     if stack.has_long_schedule:
@@ -102,7 +102,7 @@ def test_task_created_in_the_page_gets_its_result(site: Site, stack: Stack) -> N
 
 
 def test_each_run_is_one_line_of_json(stack: Stack, site: Site) -> None:
-    """Worker and launcher write what they did, with the ids it was about."""
+    """Worker and launcher log JSON lines with the ids of launch, task and run."""
     lines = _json_lines(stack, "worker", "web")
 
     launches = [line for line in lines if line["logger"] == "taskadmin.launcher"]
@@ -112,13 +112,13 @@ def test_each_run_is_one_line_of_json(stack: Stack, site: Site) -> None:
 
 
 def _json_lines(stack: Stack, *services: str) -> list[dict[str, Any]]:
-    """The log lines of *services*; what the supervisor says of itself is no JSON."""
+    """Return the log lines of *services* that are JSON; the supervisor's own aren't."""
     lines = [line.partition("| ")[2] for line in stack.logs(*services).splitlines()]
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
 def test_requests_are_logged_with_id_and_user(stack: Stack, site: Site) -> None:
-    """Whoever asks about a request finds its lines."""
+    """A request's log lines can be found by its id."""
     site.session.headers["X-Request-ID"] = "find-me-1234"
     site.run_now(TASK)
     del site.session.headers["X-Request-ID"]
@@ -126,14 +126,27 @@ def test_requests_are_logged_with_id_and_user(stack: Stack, site: Site) -> None:
     lines = [line for line in _json_lines(stack, "web") if line.get("request_id") == "find-me-1234"]
 
     assert "ada" in {line.get("user") for line in lines}
-    assert any(line["logger"] == "taskadmin.admin" and line["launch_id"] for line in lines)
-    assert any(
-        line["message"].startswith("POST /taskadmin/tasks/action/ 302 after ") for line in lines
-    )
+    assert any(line["logger"] == "taskadmin.service" and line["launch_id"] for line in lines)
+    asked = re.compile(r"[\d.]+ POST /taskadmin/tasks/action/ 302 after \d+ ms")
+    assert any(asked.fullmatch(line["message"]) for line in lines)
+
+
+def test_edited_setting_is_picked_up(stack: Stack) -> None:
+    """`up` writes the settings, and the processes restart."""
+    stack.add_setting("LOG_LEVEL=INFO")
+
+    stack.run("up", "-d", "settings")
+
+    def restarted() -> bool:
+        services = ("web", "beat", "worker", "flower")
+        return all("Edited: LOG_LEVEL; restarting" in stack.logs(one) for one in services)
+
+    wait_until(restarted, "all processes restarted")
+    stack.wait_until_healthy(*SERVICES)
 
 
 def test_edited_module_is_picked_up_by_web(stack: Stack) -> None:
-    """gunicorn loads the site anew."""
+    """gunicorn reloads the site."""
     address = "http://127.0.0.1:8000/healthz"
     stack.edit(
         "packages/taskadmin/src/taskadmin/health/endpoints.py",
@@ -144,14 +157,14 @@ def test_edited_module_is_picked_up_by_web(stack: Stack) -> None:
     def edited() -> bool:
         try:
             return bool(requests.get(address, timeout=10).json() == {"status": "edited"})
-        except requests.RequestException:  # nobody answers while gunicorn starts its processes
+        except requests.RequestException:  # while gunicorn starts its processes
             return False
 
     wait_until(edited, "the answer is edited")
 
 
 def test_edited_template_is_picked_up(stack: Stack, site: Site) -> None:
-    """The next request shows it."""
+    """The next request uses the edited template."""
     stack.edit(
         "packages/taskadmin/src/taskadmin/templates/taskadmin/accounts/login.html",
         "</form>",
@@ -165,7 +178,7 @@ def test_edited_template_is_picked_up(stack: Stack, site: Site) -> None:
 
 
 def test_edited_module_is_picked_up_by_the_worker(stack: Stack) -> None:
-    """The worker answers with what was edited; launcher, beat and flower run anew, too."""
+    """The worker uses the edited code; launcher, beat and flower restart, too."""
     stack.edit(
         "packages/taskadmin/src/taskadmin/queue/celery_tasks.py",
         "return str(self.request.hostname)",
@@ -177,7 +190,7 @@ def test_edited_module_is_picked_up_by_the_worker(stack: Stack) -> None:
 
     wait_until(lambda: "edited worker@" in answer(), "the worker is edited")
     for service in ("web", "beat", "worker", "flower"):
-        assert "celery_tasks.py; running anew" in stack.logs(service)
+        assert "celery_tasks.py; restarting" in stack.logs(service)
     stack.wait_until_healthy(*SERVICES)
 
 
@@ -190,9 +203,9 @@ def test_edited_module_is_picked_up_by_the_worker(stack: Stack) -> None:
     ids=["celery", "gunicorn"],
 )
 def test_killed_processes_come_back(stack: Stack, killed: dict[str, str]) -> None:
-    """Their containers end with them and are started again.
+    """Their containers exit and are restarted.
 
-    In web either of the two is enough: the launcher, which is a Celery worker, or gunicorn.
+    In web, killing either gunicorn or the launcher, which is a Celery worker, is enough.
     """
     before = {service: stack.restarts(service) for service in killed}
 
@@ -206,8 +219,8 @@ def test_killed_processes_come_back(stack: Stack, killed: dict[str, str]) -> Non
     stack.wait_until_healthy(*killed)
 
 
-def test_work_goes_on_after_all_that(stack: Stack, site: Site) -> None:
-    """The restarted launcher and worker bring the next result."""
+def test_work_continues_after_the_restarts(stack: Stack, site: Site) -> None:
+    """The restarted launcher and worker produce the next result."""
     before = site.succeeded_runs(TASK)
     if stack.has_long_schedule:
         site.run_now(TASK)
@@ -216,20 +229,20 @@ def test_work_goes_on_after_all_that(stack: Stack, site: Site) -> None:
 
 
 def test_no_secret_is_shown(stack: Stack) -> None:
-    """Neither logs nor command lines have a password or the key, as it is or quoted."""
+    """Logs and command lines contain no passwords and no key, plain or quoted."""
     settings = stack.settings
-    if settings["RABBITMQ_PASSWORD"] == settings["RABBITMQ_USERNAME"]:
-        pytest.skip("The example's passwords are the users' names, which may be shown.")
+    if stack.has_known_secrets:
+        pytest.skip("The example's passwords equal the usernames, which may be shown.")
     processes = "".join(stack.run("top", service) for service in SERVICES)
     shown = stack.logs() + processes
 
-    for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "RABBITMQ_PASSWORD"):
+    for name in SECRETS:
         assert settings[name] not in shown
         assert quote(settings[name], safe="") not in shown
 
 
 def test_restarted_stack_keeps_its_data(stack: Stack, site: Site) -> None:
-    """down without -v removes containers, not volumes."""
+    """`down` without -v removes containers, but no volumes."""
     before = site.succeeded_runs(TASK)
 
     stack.run("down")
@@ -240,7 +253,7 @@ def test_restarted_stack_keeps_its_data(stack: Stack, site: Site) -> None:
 
 
 def test_down_leaves_nothing(stack: Stack) -> None:
-    """down -v removes containers, volumes and network."""
+    """`down -v` removes containers, volumes and networks."""
     assert stack.leftovers()
 
     stack.run("down", "-v")

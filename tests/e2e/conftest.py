@@ -1,7 +1,6 @@
-"""The real site, people at it in a real browser, and tasks that run.
+"""The real site with its processes, and users in a real browser: ``nox -s e2e``.
 
-``nox -s e2e``. Pictures of every page are kept in the folder that ``E2E_FOLDER`` or
-``--folder`` names.
+``E2E_FOLDER`` or ``--folder`` names the folder for screenshots of every page.
 """
 
 from __future__ import annotations
@@ -18,32 +17,32 @@ from sqlalchemy.orm import Session
 from e2e.looking import Visitor, running_browser
 from e2e.running_site import RunningSite, environment
 from e2e.sample import PASSWORD, PEOPLE, Sample, add_people, make_sample
-from services.postgresql import PostgresqlServer
-from services.rabbitmq import delete_queues
+from services.servers.postgresql import PostgresqlServer
+from services.servers.rabbitmq import delete_queues
 
-#: Length of the common slot: a newcomer's first result comes within it.
+#: Length of the common slot; a new user's first result takes as long.
 INTERVAL_SECONDS = 5
 
 MakeVisitor = Callable[..., Visitor]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the pictures be kept somewhere."""
+    """Add the option for the screenshots' folder."""
     parser.addoption(
         "--folder",
         default=os.environ.get("E2E_FOLDER"),
-        help="folder for the pictures of every page (default: a temporary one)",
+        help="folder for the screenshots (default: a temporary one)",
     )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Who is new to the site comes first: it has no tasks until the others need them."""
+    """Run tests of first steps first, which need a site without tasks."""
     items.sort(key=lambda item: "sample" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
 def pictures(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the pictures."""
+    """The folder of the screenshots."""
     given = pytestconfig.getoption("--folder")
     folder = Path(given) if given else tmp_path_factory.mktemp("pictures")
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +51,7 @@ def pictures(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def site_database(postgresql: PostgresqlServer) -> Iterator[URL]:
-    """A database of the site's own, with its first superuser, reviewer and ordinary user."""
+    """The site's database with its superuser, reviewer and ordinary user."""
     url = postgresql.create()
     yield url
     postgresql.drop(url)
@@ -60,7 +59,7 @@ def site_database(postgresql: PostgresqlServer) -> Iterator[URL]:
 
 @pytest.fixture(scope="session")
 def site_broker(rabbitmq: str) -> Iterator[str]:
-    """A broker that nobody else uses at the same time."""
+    """A virtual host that other tests don't use."""
     if os.environ.get("CI") == "true" and "/taskadmin-test-" not in rabbitmq:
         pytest.fail(
             "There is no virtual host for this site alone: rabbitmqctl can't make one. The other"
@@ -75,7 +74,7 @@ def site_broker(rabbitmq: str) -> Iterator[str]:
 def site(
     site_database: URL, site_broker: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningSite]:
-    """The site, as its administrator has started it: with people, without tasks."""
+    """The running site, with users and without tasks."""
     site = RunningSite(
         tmp_path_factory.mktemp("site"),
         environment(site_database, site_broker, interval_seconds=INTERVAL_SECONDS),
@@ -94,7 +93,7 @@ def site(
 
 @pytest.fixture(scope="session")
 def sample(site: RunningSite, site_database: URL) -> Iterator[Sample]:
-    """Tasks of every kind, which have run: well, badly, not at all, and which run now."""
+    """Tasks of every kind, with runs in every state."""
     engine = create_engine(site_database)
     with Session(engine) as session, make_sample(session) as sample:
         yield sample
@@ -103,14 +102,14 @@ def sample(site: RunningSite, site_database: URL) -> Iterator[Sample]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A browser; each visitor has a profile of its own in it."""
+    """A browser; each visitor has a separate profile."""
     with running_browser() as browser:
         yield browser
 
 
 @pytest.fixture
 def make_visitor(browser: Browser, site: RunningSite) -> Iterator[MakeVisitor]:
-    """People at the site, signed in if they are known by name; nothing may go wrong for them."""
+    """Create visitors, logged in if they have a name; fail if their browsers report problems."""
     made: list[Visitor] = []
 
     def make(name: str | None = None, *, javascript: bool = True) -> Visitor:

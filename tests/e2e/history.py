@@ -1,4 +1,4 @@
-"""A day of runs that were before the site was started: pages of a site in use show them."""
+"""A day of earlier runs, so that pages look like those of a site in use."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from taskadmin.models import Launch, LaunchKind, LaunchState, MinuteCount, RunState, TaskResult
-from taskadmin.store import clock
+from taskadmin.store.database import clock
 
 _EVERY = timedelta(minutes=5)
 _SINCE = timedelta(hours=24)
-#: The same for every site: pictures of two days are compared.
+#: Fixed, so that screenshots of different days can be compared.
 _SEED = 5
 _SHARE_FAILED = 0.02
 
 
 def add_history(session: Session, task_ids: Sequence[int]) -> None:
-    """Give each task a run every five minutes since yesterday, a few of them failed; commit."""
+    """Add a run of each task every five minutes since yesterday, some failed; commit."""
     chance = random.Random(_SEED)  # noqa: S311 - no secrets
     now = clock.now(session)
     moments = [now - _EVERY * number for number in range(2, _SINCE // _EVERY)][::-1]

@@ -1,4 +1,4 @@
-"""What is looked for on every page, in a real browser."""
+"""Checks that apply to every page, in a real browser."""
 
 from __future__ import annotations
 
@@ -10,28 +10,35 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 WIDTHS = {"wide": 1280, "phone": 375}
-#: Windows in which nothing has to be scrolled sideways either; of the last there are pictures.
+#: Other widths without horizontal scrolling; the last also has screenshots.
 OTHER_WIDTHS = (320, 600, 900, 1024, 768)
 THEMES = ("light", "dark")
 HEIGHT = 800
-#: Milliseconds that anything may take: CI's machine does much beside.
+#: Timeout in milliseconds, because CI's machine is busy.
 PATIENCE = 15_000
-#: Without sandbox: CI is root. The others keep it from asking its maker for things.
+#: CI runs as root, which needs --no-sandbox. The others prevent requests to Google.
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 )
-#: Says what the Content-Security-Policy kept from happening, whatever else becomes of it.
+#: Records violations of the Content-Security-Policy.
 COUNT_VIOLATIONS = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => window.violations.push(
   `${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`
 ));
 """
-#: Live parts aren't exchanged in the middle of a look at them.
+#: Keeps live parts from refreshing during the checks.
 NO_POLLING = """
 const setTimeoutOfTheBrowser = window.setTimeout;
 window.setTimeout = (function_, delay, ...rest) =>
@@ -41,11 +48,11 @@ window.setTimeout = (function_, delay, ...rest) =>
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    """Chromium; tests are skipped without it, and fail in CI."""
+    """Start Chromium; without it, tests are skipped, or fail in CI."""
     names = ("chromium", "chromium-browser", "google-chrome")
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if path is None:
-        message = "There is no Chromium here: install it (Debian: apt-get install chromium)."
+        message = "Chromium isn't installed (Debian: apt-get install chromium)."
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
@@ -57,18 +64,22 @@ def running_browser() -> Iterator[Browser]:
 
 
 class Visitor:
-    """One person at the site: a browser with cookies of its own, and what went wrong in it."""
+    """A user with a separate browser profile, and the problems in that browser."""
 
-    def __init__(self, browser: Browser, address: str, *, javascript: bool = True) -> None:
+    def __init__(
+        self, browser: Browser, address: str, *, javascript: bool = True, language: str = "en-US"
+    ) -> None:
         self.address = address
-        #: Errors of scripts, requests to other hosts, refusals by the policy.
+        #: The current page's request.
+        self.asked: Request | None = None
+        #: Script errors, requests to other hosts, violations of the policy.
         self.problems: list[str] = []
         self.context: BrowserContext = browser.new_context(
             viewport={"width": WIDTHS["wide"], "height": HEIGHT},
             java_script_enabled=javascript,
-            locale="en-US",
+            locale=language,
             timezone_id="Europe/Berlin",
-            # Nothing is measured or pictured while it moves.
+            # No animations during measurements and screenshots.
             reduced_motion="reduce",
         )
         self.context.set_default_timeout(PATIENCE)
@@ -79,7 +90,7 @@ class Visitor:
         self._watch(self.page)
 
     def open(self, path: str) -> int:
-        """Go to a path of the site and return the answer's status."""
+        """Go to a path of the site, and return the response's status."""
         answer = self.page.goto(self.address + path)
         assert answer is not None
         status: int = answer.status
@@ -94,16 +105,36 @@ class Visitor:
         self.page.wait_for_selector("details.user-menu")
 
     def show(self, width: str, theme: str) -> None:
-        """Give the window another width and the page another theme, without a reload."""
+        """Change the window's width and the page's theme, without a reload."""
         self.page.set_viewport_size({"width": WIDTHS[width], "height": HEIGHT})
         self.page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
 
     def is_told(self, text: str) -> None:
-        """Wait until the page says this about what was just done, and nothing else."""
+        """Wait until the page shows this message only."""
         expect(self.page.locator(".messages .message")).to_have_text([text])
 
+    def wrong_in(self, tag: str) -> list[str]:
+        """Return the problems of the current page in another language."""
+        asked = self.asked
+        assert asked is not None
+        shown = asked.response()
+        assert shown is not None
+        headers = {"Accept-Language": tag}
+        if asked.post_data_buffer is not None:
+            headers["Content-Type"] = asked.headers["content-type"]
+        answer = self.context.request.fetch(
+            asked.url, method=asked.method, data=asked.post_data_buffer, headers=headers
+        )
+        page = answer.text()
+        found = []
+        if answer.status != shown.status:
+            found.append(f"{tag}: {answer.status} instead of {shown.status}")
+        if f'<html lang="{tag}"' not in page or page.count("<h1") != 1:
+            found.append(f"{tag}: another page: {page[:200]}")
+        return found
+
     def take_problems(self) -> list[str]:
-        """What went wrong since the last time."""
+        """Return the problems since the last call."""
         if self._javascript:
             self.problems += [f"CSP: {one}" for one in self.page.evaluate("window.violations")]
             self.page.evaluate("window.violations = []")
@@ -113,14 +144,19 @@ class Visitor:
     def close(self) -> None:
         self.context.close()
 
+    def _note(self, request: Request) -> None:
+        if request.is_navigation_request() and request.frame == self.page.main_frame:
+            self.asked = request
+
     def _watch(self, page: Page) -> None:
+        page.on("request", self._note)
         page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
         page.on(
             "console",
             lambda message: (
                 self.problems.append(f"console: {message.text}")
                 if message.type in ("error", "warning")
-                # Chromium says so of every answer that isn't 2xx: refusals, forms with errors.
+                # Chromium logs this for every response that isn't 2xx, such as forms with errors.
                 and "Failed to load resource" not in message.text
                 else None
             ),
@@ -136,7 +172,7 @@ class Visitor:
 
 
 def wider_than_window(page: Page) -> list[str]:
-    """The elements that make the page scroll sideways, the outermost ones."""
+    """Return the outermost elements that make the page scroll horizontally."""
     found: list[str] = page.evaluate(
         """() => {
           const most = document.documentElement.clientWidth;
@@ -157,15 +193,15 @@ def wider_than_window(page: Page) -> list[str]:
 
 
 class AccessibilityCheck:
-    """axe, given to each page once."""
+    """axe, loaded once per page."""
 
     def __init__(self) -> None:
         self._axe = Axe()
 
     def violations(self, page: Page) -> list[str]:
-        """What axe finds on the page as it is shown now, each with the elements."""
+        """Return what axe finds on the current page, with the elements."""
         if not page.evaluate("'axe' in window"):
-            # By the debugger, to which the page's Content-Security-Policy doesn't apply.
+            # With the debugger, which the page's Content-Security-Policy doesn't restrict.
             page.evaluate(self._axe.axe_script)
         answer = page.evaluate("axe.run({resultTypes: ['violations']})")
         return [
@@ -177,5 +213,5 @@ class AccessibilityCheck:
 
 
 def picture(page: Page, path: Path, *, whole: bool = True) -> None:
-    """Keep a picture of the page."""
+    """Save a screenshot of the page."""
     page.screenshot(path=path, full_page=whole, animations="disabled", caret="hide")

@@ -1,4 +1,4 @@
-"""Every page: its address, who may open it, and what it answers."""
+"""All pages: their addresses, who may open them, and their status codes."""
 
 from __future__ import annotations
 
@@ -7,39 +7,41 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page
 
-from e2e.sample import NOBODY, REVIEWER, SUPERUSER, Sample
+from e2e.sample import FORGETFUL, NEWCOMER, NOBODY, REVIEWER, SUPERUSER, Sample
 from taskadmin.models import RunState
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A page as one person comes to it."""
+    """A page as one user opens it."""
 
-    #: Of the picture.
+    #: Name of the screenshot.
     name: str
     who: str | None
     #: Below ``/taskadmin/``.
     path: Callable[[Sample], str]
     status: int = 200
-    #: What is done on the page at *path*; the page that follows is looked at.
+    #: Actions on the page at *path*; the page after them is checked.
     then: Callable[[Page], None] | None = None
+    #: Whether the password was entered long ago, so that it is required again.
+    late: bool = False
 
     def __str__(self) -> str:
         return f"{self.who or 'signed-out'}-{self.name}"
 
 
 def at(path: str) -> Callable[[Sample], str]:
-    """An address that is always the same."""
+    """Return a constant address."""
     return lambda _: path
 
 
 def of_run(path: str, state: RunState) -> Callable[[Sample], str]:
-    """An address that ends with the id of a run in *state*."""
+    """Return an address that ends with the id of a run in *state*."""
     return lambda sample: f"{path}{sample.runs[state]}"
 
 
 def press(button: str, *, tick: int = 0) -> Callable[[Page], None]:
-    """Tick the first rows of a list, then press a button."""
+    """Select the first rows of a list, then press a button."""
 
     def then(page: Page) -> None:
         for number in range(tick):
@@ -51,7 +53,7 @@ def press(button: str, *, tick: int = 0) -> Callable[[Page], None]:
 
 
 def press_for_all(button: str) -> Callable[[Page], None]:
-    """Act on all rows that match, on other pages too."""
+    """Act on all matching rows, also on other pages."""
 
     def then(page: Page) -> None:
         page.locator("[data-all-matching]").check()
@@ -62,13 +64,13 @@ def press_for_all(button: str) -> Callable[[Page], None]:
 
 
 def open_newest_run(page: Page) -> None:
-    """The page of a list's first run."""
+    """Open a list's first run."""
     with page.expect_event("load"):
         page.locator("main tbody a[href*='runs/details']").first.click()
 
 
 def type_wrong_limits(page: Page) -> None:
-    """A form that comes back with messages."""
+    """Submit a form with invalid values."""
     page.locator("#name").fill("Upside down")
     page.locator("#lower_limit").fill("10")
     page.locator("#upper_limit").fill("1,5")
@@ -77,7 +79,7 @@ def type_wrong_limits(page: Page) -> None:
 
 
 def choose_cron(page: Page) -> None:
-    """The form of a task, with a schedule of its own."""
+    """Show a task's form with its own schedule."""
     page.locator("input[name=kind][value=cron]").check()
     with page.expect_response("**/preview/**"):
         page.locator("#cron").fill("30 2 * * *")
@@ -85,7 +87,7 @@ def choose_cron(page: Page) -> None:
 
 
 def save_after_somebody_else(page: Page) -> None:
-    """A form that is out of date by the time it is sent."""
+    """Submit a form whose task has changed meanwhile."""
     other = page.context.new_page()
     other.goto(page.url)
     other.locator("#name").fill("Latency of a page that hangs for long")
@@ -97,11 +99,25 @@ def save_after_somebody_else(page: Page) -> None:
     page.wait_for_selector(".conflict")
 
 
+def log_in_too_early(page: Page) -> None:
+    """Fail to log in until the page asks to wait."""
+    page.get_by_label("Username").fill(FORGETFUL)
+    page.get_by_label("Password").fill("a guess")
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_selector(".status-code")
+
+
 def reset_password(page: Page) -> None:
-    """The page that shows a new password once."""
+    """Open the page that shows a new password once."""
     page.locator("#password, [name=password]").last.fill("a new password of paul")
     with page.expect_event("load"):
         page.get_by_role("button", name="Reset password").click()
+
+
+def create_token(page: Page) -> None:
+    """Open the page that shows a new API token once."""
+    page.locator("#name").fill("Nightly build")
+    press("Create token")(page)
 
 
 ANA = [
@@ -147,6 +163,7 @@ ANA = [
         ("runs-cancelled", at("runs/?state=cancelled"), None),
         ("runs-of-task", lambda sample: f"runs/?task={sample.good}&state=succeeded", None),
         ("runs-delete-all", at("runs/?state=failed"), press_for_all("Delete …")),
+        ("runs-retry-all", at("runs/?state=failed"), press_for_all("Retry")),
         ("runs-terminate", at("runs/?state=running"), press("terminate", tick=1)),
         *[
             (f"run-{state.value}", of_run("runs/details/?id=", state), None)
@@ -160,7 +177,7 @@ ANA = [
         ("failures", at("failures/"), None),
         ("failures-delete", at("failures/"), press("Delete")),
         ("workers", at("workers/"), None),
-        ("workers-asked", at("workers/"), press("Ask the workers")),
+        ("workers-asked", at("workers/"), press("Ping workers")),
         ("review", at("review/"), None),
         ("review-tasks", lambda sample: f"review/tasks/?user={sample.author}", None),
         ("users", at("users/"), None),
@@ -169,10 +186,19 @@ ANA = [
         ("audit", at("audit/"), None),
         ("profile", at("profile"), None),
         ("preferences", at("preferences"), None),
+        ("tokens", at("tokens"), None),
+        ("token-new", at("tokens/new"), None),
+        ("token-new-wrong", at("tokens/new"), press("Create token")),
+        ("token-created", at("tokens/new"), create_token),
+        ("token-revoke", lambda sample: f"tokens/revoke?id={sample.token}", None),
+        ("notifications", at("notifications/"), None),
+        ("channel", lambda sample: f"notifications/channel/?id={sample.channel}", None),
+        ("channel-new-wrong", at("notifications/channel/"), press("Save")),
     ]
 ]
 
 OTHERS = [
+    Visit("confirm", SUPERUSER, lambda sample: f"users/edit/?id={sample.forgetful}", late=True),
     Visit("not-found", SUPERUSER, at("tasks/details/?id=999999"), 404),
     Visit("review", REVIEWER, at("review/")),
     Visit("review-tasks", REVIEWER, lambda sample: f"review/tasks/?user={sample.author}"),
@@ -180,9 +206,15 @@ OTHERS = [
     Visit("refused", REVIEWER, at("tasks/"), 403),
     Visit("profile", NOBODY, at("profile")),
     Visit("preferences", NOBODY, at("preferences")),
+    Visit("tokens", NOBODY, at("tokens")),
+    Visit("second-factor", NOBODY, at("second-factor")),
+    Visit("second-factor-wrong", NOBODY, at("second-factor"), then=press("Turn on")),
     Visit("refused", NOBODY, at("dashboard/"), 403),
+    Visit("new-password", NEWCOMER, at("password")),
+    Visit("new-password-wrong", NEWCOMER, at("password"), then=press("Change password")),
     Visit("login", None, at("login")),
     Visit("login-wrong", None, at("login"), then=press("Log in")),
+    Visit("login-blocked", None, at("login"), then=log_in_too_early),
     Visit("register", None, at("register")),
     Visit("register-wrong", None, at("register"), then=press("Register")),
 ]

@@ -1,4 +1,4 @@
-"""The real site in processes of its own: gunicorn, launcher, worker and beat."""
+"""The site's processes: gunicorn, launcher, worker and beat."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import URL
 
-from services.processes import wait_for
+from services.servers.processes import wait_for
 
-#: What each process is, as in ``docker-compose.yml``; without the reloading, which an editor's
-#: "save" in the middle of a test would set off.
+#: Commands as in ``docker-compose.yml``, but without reloading, so that an edit doesn't restart
+#: them during a test.
 COMMANDS = {
     "web": (
         *("gunicorn", "--workers", "1", "--threads", "8", "--graceful-timeout", "1"),
@@ -27,7 +28,7 @@ COMMANDS = {
     "launcher": (
         *("celery", "--quiet", "-A", "taskadmin_site.celery_app", "worker"),
         *("--hostname", "launcher@%h", "--queues", "taskadmin.launch", "--pool", "solo"),
-        *("--without-gossip", "--without-mingle"),
+        *("--without-gossip", "--without-mingle", "worker_enable_remote_control=no"),
     ),
     "worker": (
         *("celery", "--quiet", "-A", "taskadmin_site.celery_app", "worker"),
@@ -42,12 +43,12 @@ COMMANDS = {
 
 
 def environment(database: URL, broker: str, *, interval_seconds: int) -> dict[str, str]:
-    """The variables of ``dockr/.env`` for a database and a broker."""
+    """Return the variables of ``dockr/.env`` for a database and a broker."""
     rabbitmq = urlsplit(broker)
     return {
         "SECRET_KEY": "of a site that lives for some minutes only",
         "POSTGRES_USER": database.username or "",
-        # A server that trusts this machine asks for none; the site insists on one.
+        # The site requires one, even if the server trusts this machine.
         "POSTGRES_PASSWORD": database.password or "none is asked for",
         "POSTGRES_DB": database.database or "",
         "POSTGRES_HOST": f"{database.host}:{database.port or 5432}",
@@ -57,18 +58,33 @@ def environment(database: URL, broker: str, *, interval_seconds: int) -> dict[st
         "RABBITMQ_HOST": f"{rabbitmq.hostname}:{rabbitmq.port or 5672}",
         "GENERATE_RANDOM_NUMBER_TASKS_SCHEDULE": str(interval_seconds),
         "TASKADMIN_TICK_SECONDS": "1",
+        # The sample's tasks request pages of this machine.
+        "HTTP_LATENCY_PRIVATE_ADDRESSES": "true",
     }
 
 
 class RunningSite:
-    """All processes of a site; ``stop`` ends them with their children."""
+    """All processes of a site; ``stop`` ends them and their children."""
 
-    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        variables: Mapping[str, str],
+        *,
+        own: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
+        """Prepare.
+
+        Args:
+            variables: For all processes.
+            own: Overrides, by the name of the process.
+        """
         self._folder = folder
+        self._own = own
         machine = {
             name: value for name, value in os.environ.items() if not name.startswith("TASKADMIN_")
         }
-        # Celery warns that root shouldn't run a worker; CI does.
+        # Celery warns about running as root, as CI does.
         self._environment = {**machine, **variables, "C_FORCE_ROOT": "1"}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._port = _free_port()
@@ -78,7 +94,7 @@ class RunningSite:
         return f"http://127.0.0.1:{self._port}"
 
     def migrate(self) -> None:
-        """Make the tables, as an administrator does."""
+        """Create the tables."""
         command = ["flask", "--app", "taskadmin_site", "taskadmin", "db", "upgrade"]
         done = subprocess.run(
             [sys.executable, "-m", *command],
@@ -90,7 +106,7 @@ class RunningSite:
         assert done.returncode == 0, done.stderr
 
     def start(self) -> None:
-        """Start everything, and wait until the site answers and runs can be executed."""
+        """Start all processes, and wait until pages respond and runs are executed."""
         for name in COMMANDS:
             self.start_one(name)
         self.wait_until_it_answers()
@@ -98,7 +114,7 @@ class RunningSite:
             wait_for(lambda name=name: " ready" in self.log(name), what=f"the {name}")  # type: ignore[misc]
 
     def start_one(self, name: str) -> None:
-        """Start one process in a process group of its own, again if it was stopped."""
+        """Start or restart a process in its own process group."""
         program, *arguments = COMMANDS[name]
         if name == "web":
             arguments = ["--bind", f"127.0.0.1:{self._port}", *arguments]
@@ -106,7 +122,7 @@ class RunningSite:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", program, *arguments],
                 cwd=self._folder,
-                env=self._environment,
+                env={**self._environment, **self._own.get(name, {})},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -114,7 +130,7 @@ class RunningSite:
             )
 
     def wait_until_it_answers(self) -> None:
-        """Wait for the first answer of the site's pages."""
+        """Wait until the pages respond."""
 
         def answers() -> bool:
             assert self._running["web"].poll() is None, self.log("web")
@@ -127,7 +143,7 @@ class RunningSite:
         wait_for(answers, what="the site")
 
     def stop_one(self, name: str) -> None:
-        """End one process, and its children if they outlive it."""
+        """End a process, and its children if they outlive it."""
         process = self._running.pop(name)
         process.send_signal(signal.SIGTERM)
         try:
@@ -137,14 +153,14 @@ class RunningSite:
             process.wait()
 
     def stop(self) -> None:
-        """End every process: all are asked before the first one is waited for."""
+        """End all processes: terminate all, then wait for each."""
         for process in self._running.values():
             process.send_signal(signal.SIGTERM)
         for name in list(self._running):
             self.stop_one(name)
 
     def log(self, name: str) -> str:
-        """What a process printed so far."""
+        """Return the output of a process."""
         return (self._folder / f"{name}.log").read_text(errors="replace")
 
 

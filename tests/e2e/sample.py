@@ -1,4 +1,4 @@
-"""People and tasks of the site. What tasks do is real: the site's processes run them."""
+"""The site's users and tasks. The site's processes execute the tasks."""
 
 from __future__ import annotations
 
@@ -6,64 +6,130 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from e2e.history import add_history
-from services.processes import wait_for
-from taskadmin.accounts.passwords import hash_password
-from taskadmin.models import Overlap, RunState, TaskResult
+from services.servers.processes import wait_for
+from taskadmin.models import (
+    ChannelKind,
+    NotificationChannel,
+    NotificationRule,
+    NotifiedEvent,
+    Overlap,
+    RunState,
+    TaskResult,
+    Throttle,
+    User,
+)
 from taskadmin.schedules import ScheduleKind
-from taskadmin.store import pauses, tasks, users
-from taskadmin.store.audit import Actor
-from taskadmin.store.schedules import ScheduleInput
+from taskadmin.store.database.clock import now
+from taskadmin.store.people import tokens, users
+from taskadmin.store.people.audit import Actor
+from taskadmin.store.people.passwords import hash_password
+from taskadmin.store.people.tokens import Scope
+from taskadmin.store.tasks import pauses, tasks
+from taskadmin.store.tasks.schedules import ScheduleInput
 
 PASSWORD = "a password of people who don't exist"
 SUPERUSER, REVIEWER, NOBODY = "ana", "rita", "boris"
-#: Whose password is reset, which ends sessions.
+#: A user whose password is reset, and whose log in is blocked after failed attempts.
 FORGETFUL = "paul"
-PEOPLE = (SUPERUSER, REVIEWER, NOBODY, FORGETFUL)
-#: As long as names may be, without a place to break it; and everything that HTML minds.
+#: A user who must replace the password that a superuser set.
+NEWCOMER = "nova"
+PEOPLE = (SUPERUSER, REVIEWER, NOBODY, FORGETFUL, NEWCOMER)
+#: The longest name, without a place to break it, and one full of HTML's special characters.
 LONG_NAME = "Messwertübertragungsprotokollauswertung" * 3
 ODD_NAME = """<b>"Bold" & 'brave'</b> {{ 7 * 7 }} \N{SNOWMAN}"""
 EVERY_2_SECONDS = ScheduleInput(
-    kind=ScheduleKind.INTERVAL, every_s=2, overlap=Overlap.SKIP, max_runs=5
+    kind=ScheduleKind.INTERVAL, every_seconds=2, overlap=Overlap.SKIP, max_runs=5
 )
-#: Three at once of runs that take a minute: some run is running whenever a page is looked at, and
-#: the newest of them for a while yet.
-EVERY_20_SECONDS = ScheduleInput(kind=ScheduleKind.INTERVAL, every_s=20, overlap=Overlap.ALLOW)
+#: Runs of a minute, three at once, so that one is always running and the newest keeps running.
+EVERY_20_SECONDS = ScheduleInput(
+    kind=ScheduleKind.INTERVAL, every_seconds=20, overlap=Overlap.ALLOW
+)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Ids of what there is to look at."""
+    """Ids of tasks, runs and users for the tests."""
 
-    #: Of tasks, by what is special about them.
+    #: Tasks.
     good: int
     failing: int
     slow: int
     paused: int
     orphaned: int
-    #: Of runs, by their state.
+    #: Runs, by their state.
     runs: dict[RunState, int]
     launch: int
     author: int
     forgetful: int
+    #: An API token of the superuser's.
+    token: int
+    #: A channel with rules.
+    channel: int
 
 
 def add_people(session: Session) -> None:
-    """A superuser, a reviewer and somebody without rights."""
+    """Add a superuser, a reviewer and ordinary users."""
     password_hash = hash_password(PASSWORD)
-    users.create_user(session, SUPERUSER, password_hash=password_hash, is_superuser=True)
+    ana = users.create_user(session, SUPERUSER, password_hash=password_hash, is_superuser=True)
     users.create_user(session, REVIEWER, password_hash=password_hash, can_review_tasks=True)
     users.create_user(session, NOBODY, password_hash=password_hash)
     users.create_user(session, FORGETFUL, password_hash=password_hash)
+    by = Actor(ana.id, ana.username, "192.0.2.1")
+    users.create_user(session, NEWCOMER, password_hash=password_hash, actor=by)
+    for counter, key, attempts in (
+        ("account", FORGETFUL, 23),
+        ("address", "2001:db8:1234:5678::/64", 1_120),
+    ):
+        until = now(session) + timedelta(days=1)
+        session.add(Throttle(counter=counter, key=key, attempts=attempts, blocked_until=until))
+    session.commit()
+
+
+def add_tokens(session: Session) -> int:
+    """Add API tokens of a superuser and another user, one with a long name; return the first id."""
+    names = {SUPERUSER: (ODD_NAME, LONG_NAME[:100]), FORGETFUL: ("Nightly build",)}
+    ids = []
+    for username, mine in names.items():
+        user = session.scalars(select(User).where(User.username == username)).one()
+        by = Actor(user.id, username, "192.0.2.1")
+        for name, scope in zip(mine, (Scope.MANAGE, Scope.READ), strict=False):
+            lasts = timedelta(days=90)
+            made = tokens.create_token(
+                session, user, name=name, scopes=[scope], lasts=lasts, actor=by
+            )
+            ids.append(made.token.id)
+    tokens.note_used(session, ids[0])
+    return ids[0]
+
+
+def add_channel(session: Session, author: int, task: int) -> int:
+    """Add a channel with two rules, whose events don't happen."""
+    moment = now(session)
+    channel = NotificationChannel(
+        name=ODD_NAME,
+        kind=ChannelKind.WEBHOOK,
+        address="sealed",
+        gather_seconds=0,
+        read_upto=moment,
+        created_by=author,
+    )
+    session.add(channel)
+    session.flush()
+    for event, scope in ((NotifiedEvent.SILENT, {}), (NotifiedEvent.FAILED, {"task_id": task})):
+        session.add(NotificationRule(channel_id=channel.id, event=event, **scope))
+    session.commit()
+    return channel.id
 
 
 @contextmanager
 def make_sample(session: Session) -> Iterator[Sample]:
-    """Add tasks and wait until their runs have come to every state that they can have."""
+    """Add tasks, and wait until they have runs in all states."""
     people = {name: users.find_user(session, name) for name in PEOPLE}
     ana, boris, paul = people[SUPERUSER], people[NOBODY], people[FORGETFUL]
     assert ana is not None
@@ -77,7 +143,7 @@ def make_sample(session: Session) -> Iterator[Sample]:
 
     with _silent_server() as silent, _closed_port() as closed:
         good = random("Dice", 1, 6)
-        # At once: runs are listed in the order in which they came.
+        # All at once, because runs are listed in the order of their creation.
         add_history(session, [good, random("Unit interval", 0, 1)])
         random(LONG_NAME, -1.7e308, 1.7e308)
         random(ODD_NAME, 0, 1, boris.id)
@@ -89,7 +155,7 @@ def make_sample(session: Session) -> Iterator[Sample]:
             name="Latency of the shop",
             job="http_latency",
             arguments={"url": closed, "timeout": 2.5},
-            schedule=ScheduleInput(kind=ScheduleKind.INTERVAL, every_s=2),
+            schedule=ScheduleInput(kind=ScheduleKind.INTERVAL, every_seconds=2),
         ).id
         slow = tasks.create_task(
             session,
@@ -149,12 +215,16 @@ def make_sample(session: Session) -> Iterator[Sample]:
         )
         assert launch is not None
         session.rollback()
-        yield Sample(good, failing, slow, paused, orphaned, runs, launch, boris.id, paul.id)
+        token = add_tokens(session)
+        users_ids = (boris.id, paul.id)
+        channel = add_channel(session, ana.id, good)
+        ids = (*users_ids, token, channel)
+        yield Sample(good, failing, slow, paused, orphaned, runs, launch, *ids)
 
 
 @contextmanager
 def _silent_server() -> Iterator[str]:
-    """Address of a server that takes connections and never answers."""
+    """Yield the address of a server that accepts connections and never responds."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
@@ -163,7 +233,7 @@ def _silent_server() -> Iterator[str]:
 
 @contextmanager
 def _closed_port() -> Iterator[str]:
-    """Address at which nothing listens, and nothing will."""
+    """Yield an address on which nothing listens."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{holder.getsockname()[1]}/"

@@ -1,4 +1,4 @@
-"""Somebody new: registers, is let in, creates a task, and sees what comes of it."""
+"""A new user registers, gets a role, creates a task and sees its result."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from e2e.sample import SUPERUSER
 
 
 def test_from_registering_to_the_first_result(make_visitor: MakeVisitor) -> None:
-    """The whole way of a newcomer; the first result comes by itself, without a reload."""
+    """The first result appears without a reload."""
     newcomer = make_visitor()
     page = newcomer.page
     assert newcomer.open("/") == 200
     page.get_by_role("link", name="Register").click()
     page.get_by_label("Username").fill("nadia")
     page.get_by_label("Password", exact=True).fill("a password of nadia's own")
-    page.get_by_label("once more").fill("a password of nadia's own")
+    page.get_by_label("Confirm").fill("a password of nadia's own")
     page.get_by_role("button", name="Register").click()
     newcomer.is_told("Welcome, nadia.")
-    expect(page.get_by_role("main")).to_contain_text("Your account has no rights yet.")
+    expect(page.get_by_role("main")).to_contain_text("Your account has no role yet.")
 
     assert newcomer.open("/taskadmin/tasks/") == 403
     expect(page.get_by_role("heading", level=1)).to_have_text("Not allowed")
@@ -31,7 +31,7 @@ def test_from_registering_to_the_first_result(make_visitor: MakeVisitor) -> None
     superuser.page.get_by_role("link", name="nadia", exact=True).click()
     superuser.page.get_by_label("Superuser").check()
     superuser.page.get_by_role("button", name="Save").click()
-    superuser.is_told("The roles of nadia are saved.")
+    superuser.is_told("Roles of nadia saved.")
 
     assert newcomer.open("/taskadmin/tasks/") == 200
     page.get_by_role("link", name="Create the first task").click()
@@ -39,9 +39,9 @@ def test_from_registering_to_the_first_result(make_visitor: MakeVisitor) -> None
     page.get_by_label("Lower limit").fill("10")
     page.get_by_label("Upper limit").fill("20")
     page.get_by_role("button", name="Create task").last.click()
-    newcomer.is_told("My first task is created.")
+    newcomer.is_told("My first task created.")
 
-    # What is shown before anything ran; nothing is pressed or opened from here on.
+    # The page before the first run; nothing is clicked from here on.
     page.evaluate("window.isStillHere = true")
     expect(page.get_by_text("This task hasn't run yet.")).to_be_visible()
     result = page.locator("[data-live=runs] tbody tr td[data-label=Result]").last
@@ -51,24 +51,24 @@ def test_from_registering_to_the_first_result(make_visitor: MakeVisitor) -> None
 
 
 def test_profile_keeps_a_new_password(make_visitor: MakeVisitor) -> None:
-    """Changed in the profile, it is the one that logs in from then on."""
+    """A password changed in the profile can be used to log in."""
     visitor = make_visitor()
     page = visitor.page
     visitor.open("/taskadmin/register")
     page.get_by_label("Username").fill("otto")
     page.get_by_label("Password", exact=True).fill("the first password")
-    page.get_by_label("once more").fill("the first password")
+    page.get_by_label("Confirm").fill("the first password")
     page.get_by_role("button", name="Register").click()
     visitor.is_told("Welcome, otto.")
     visitor.open("/taskadmin/profile")
     page.get_by_label("Current password").fill("the first password")
     page.get_by_label("New password", exact=True).fill("the second password")
-    page.get_by_label("once more").fill("the second password")
+    page.get_by_label("Confirm").fill("the second password")
     page.get_by_role("button", name="Change password").click()
-    visitor.is_told("Your password is changed. Every other session has ended.")
+    visitor.is_told("Password changed. Your other sessions have been logged out.")
 
     page.locator("details.user-menu summary").click()
-    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="Log out", exact=True).click()
     visitor.is_told("You are logged out.")
 
     visitor.log_in("otto", "the second password")
@@ -76,7 +76,7 @@ def test_profile_keeps_a_new_password(make_visitor: MakeVisitor) -> None:
 
 
 def test_a_double_click_creates_one_task(make_visitor: MakeVisitor) -> None:
-    """The second click comes before the answer to the first."""
+    """The second click comes before the response to the first."""
     visitor = make_visitor(SUPERUSER)
     page = visitor.page
     visitor.open("/taskadmin/tasks/new/")
@@ -84,7 +84,7 @@ def test_a_double_click_creates_one_task(make_visitor: MakeVisitor) -> None:
     page.get_by_label("Lower limit").fill("1")
     page.get_by_label("Upper limit").fill("2")
     page.get_by_role("button", name="Create task").last.dblclick(no_wait_after=True)
-    visitor.is_told("Clicked twice is created.")
+    visitor.is_told("Clicked twice created.")
 
     visitor.open("/taskadmin/tasks/?search=Clicked+twice")
     expect(page.locator("tbody .name")).to_have_text(["Clicked twice"])

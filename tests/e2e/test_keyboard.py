@@ -1,4 +1,4 @@
-"""Everything by keyboard alone, and where the focus is can be seen."""
+"""Pages by keyboard alone, with a visible focus."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from e2e.conftest import MakeVisitor
 from e2e.looking import WIDTHS
 from e2e.sample import SUPERUSER, Sample
 
-#: Whether the focused element differs from what it looks like without focus.
+#: Whether the focused element has an outline.
 SEES_FOCUS = """() => {
   const style = getComputedStyle(document.activeElement);
   return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1.5;
@@ -19,7 +19,7 @@ SEES_FOCUS = """() => {
 
 
 def focused(page: Page) -> str:
-    """What screen readers would call the focused element, more or less."""
+    """Return roughly how screen readers would announce the focused element."""
     text: str = page.evaluate(
         "(document.activeElement.getAttribute('aria-label')"
         " || document.activeElement.innerText || document.activeElement.name || '').trim()"
@@ -28,19 +28,19 @@ def focused(page: Page) -> str:
 
 
 def tab_to(page: Page, name: str, *, most: int = 80) -> None:
-    """Press the tab key until the element of that name has the focus."""
+    """Press Tab until the element of that name has the focus."""
     passed = []
     for _ in range(most):
         page.keyboard.press("Tab")
         passed.append(focused(page))
-        assert page.evaluate(SEES_FOCUS), f"no focus is seen on {passed[-1]!r}"
+        assert page.evaluate(SEES_FOCUS), f"{passed[-1]!r} has no visible focus"
         if passed[-1] == name:
             return
     raise AssertionError(f"{name!r} isn't among {passed}")
 
 
 def test_skip_link_is_first(make_visitor: MakeVisitor) -> None:
-    """One key past the menu, to what the page is about."""
+    """The first link skips the menu."""
     visitor = make_visitor(SUPERUSER)
     page = visitor.page
     visitor.open("/taskadmin/audit/")
@@ -57,7 +57,7 @@ def test_skip_link_is_first(make_visitor: MakeVisitor) -> None:
 
 
 def test_log_in(make_visitor: MakeVisitor) -> None:
-    """Type, tab, type, enter."""
+    """Log in with Tab and Enter."""
     visitor = make_visitor()
     page = visitor.page
     visitor.open("/taskadmin/login")
@@ -71,7 +71,7 @@ def test_log_in(make_visitor: MakeVisitor) -> None:
 
 
 def test_menu_and_tabs(make_visitor: MakeVisitor, sample: Sample) -> None:
-    """Pages and states are links, in the order in which they are seen."""
+    """Pages and states are links, in their visual order."""
     visitor = make_visitor(SUPERUSER)
     page = visitor.page
     visitor.open("/taskadmin/dashboard/")
@@ -90,7 +90,7 @@ def test_menu_and_tabs(make_visitor: MakeVisitor, sample: Sample) -> None:
 
 
 def test_menu_of_a_phone(make_visitor: MakeVisitor) -> None:
-    """It opens and closes by its button, which says so."""
+    """The button opens and closes it, and announces its state."""
     visitor = make_visitor(SUPERUSER)
     page = visitor.page
     page.set_viewport_size({"width": WIDTHS["phone"], "height": 800})
@@ -111,7 +111,7 @@ def test_menu_of_a_phone(make_visitor: MakeVisitor) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_menu_of_a_row(make_visitor: MakeVisitor, sample: Sample, width: str) -> None:
-    """Enter opens it, Escape closes it and gives the focus back, its links work."""
+    """Enter opens it, Escape closes it and returns the focus, and its links work."""
     visitor = make_visitor(SUPERUSER)
     page = visitor.page
     page.set_viewport_size({"width": WIDTHS[width], "height": 800})
@@ -136,7 +136,7 @@ def test_menu_of_a_row(make_visitor: MakeVisitor, sample: Sample, width: str) ->
 
 
 def test_rows_are_ticked_by_space(make_visitor: MakeVisitor, sample: Sample) -> None:
-    """What can be done with them appears, and how many they are."""
+    """The available actions and the number of selected rows appear."""
     visitor = make_visitor(SUPERUSER)
     page = visitor.page
     visitor.open("/taskadmin/tasks/")
@@ -152,7 +152,7 @@ def test_rows_are_ticked_by_space(make_visitor: MakeVisitor, sample: Sample) -> 
     expect(said).to_have_text("1 selected:")
     expect(pause).to_be_visible()
 
-    page.get_by_label("Select all tasks of this page").focus()
+    page.get_by_label("Select all tasks on this page").focus()
     page.keyboard.press("Space")
     expect(said).to_have_text(f"{number} selected:")
     page.keyboard.press("Space")
@@ -160,7 +160,7 @@ def test_rows_are_ticked_by_space(make_visitor: MakeVisitor, sample: Sample) -> 
 
 
 def test_every_stop_of_the_tab_key_is_seen(make_visitor: MakeVisitor, sample: Sample) -> None:
-    """From the first to the last element of a list and of a form, each of them on screen."""
+    """Every focusable element of a list and of a form is visible when focused."""
     visitor = make_visitor(SUPERUSER)
     page = visitor.page
     for path in ("tasks/?search=Dice", f"tasks/edit/?id={sample.good}"):
@@ -171,7 +171,7 @@ def test_every_stop_of_the_tab_key_is_seen(make_visitor: MakeVisitor, sample: Sa
             if page.evaluate("document.activeElement === document.body"):
                 break
             stops += 1
-            assert page.evaluate(SEES_FOCUS), f"no focus is seen on {focused(page)!r} of {path}"
+            assert page.evaluate(SEES_FOCUS), f"{focused(page)!r} of {path} has no visible focus"
             assert page.evaluate(
                 "(() => { const box = document.activeElement.getBoundingClientRect();"
                 " return box.width > 0 && box.bottom > 0 && box.top < innerHeight; })()"

@@ -1,4 +1,4 @@
-"""Parts of a page that refresh themselves: when they do, and when they had better not."""
+"""Live parts of pages: when they refresh, and when they mustn't."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from e2e.looking import Visitor
 from e2e.running_site import RunningSite
 from e2e.sample import SUPERUSER, Sample
 
-#: Many times as long as a page waits before it asks for itself again.
+#: Many times the refresh interval.
 LONG = "01:00"
 
 
@@ -23,21 +23,21 @@ def visitor(make_visitor: MakeVisitor, sample: Sample) -> Visitor:
 
 
 def ask_now(page: Page) -> None:
-    """Let the page ask for itself at once, as when it is seen again, and take what comes."""
+    """Let the page refresh at once, as when it becomes visible, and wait for the result."""
     with page.expect_response(lambda answer: answer.request.resource_type == "fetch") as asked:
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     asked.value.finished()
-    # Its text is read and its parts are exchanged within the same turn.
+    # Its text is read and its parts are replaced in the same task of the event loop.
     page.evaluate("new Promise((resolve) => setTimeout(resolve, 100))")
 
 
 def mark(page: Page, part: str) -> None:
-    """Remember a part of the page itself, to see whether it is exchanged."""
+    """Mark an element, to see whether it is replaced."""
     page.evaluate("(part) => { document.querySelector(`[data-live=${part}]`).mark = 1; }", part)
 
 
 def is_the_same(page: Page, part: str) -> bool:
-    """Whether a part is still the one that was marked."""
+    """Return whether an element is still the marked one."""
     same: bool = page.evaluate(
         "(part) => document.querySelector(`[data-live=${part}]`).mark === 1", part
     )
@@ -45,7 +45,7 @@ def is_the_same(page: Page, part: str) -> bool:
 
 
 def test_runs_come_by_themselves(visitor: Visitor) -> None:
-    """Without a reload, and times stay in the reader's zone."""
+    """New runs appear without a reload, with times in the reader's time zone."""
     page = visitor.page
     visitor.open("/taskadmin/runs/")
     page.evaluate("window.isStillHere = true")
@@ -62,7 +62,7 @@ def test_runs_come_by_themselves(visitor: Visitor) -> None:
 
 
 def test_nothing_moves_under_ticked_boxes(visitor: Visitor) -> None:
-    """Rows stay as they are until the ticks are gone."""
+    """Rows stay unchanged while any is selected."""
     page = visitor.page
     visitor.open("/taskadmin/runs/")
     box = page.locator("input[name=rowid]").first
@@ -80,7 +80,7 @@ def test_nothing_moves_under_ticked_boxes(visitor: Visitor) -> None:
 
 
 def test_nothing_moves_under_the_focus(visitor: Visitor) -> None:
-    """Nor under an open menu, nor where text is selected."""
+    """Nor below an open menu, nor while text is selected."""
     page = visitor.page
     visitor.open("/taskadmin/tasks/")
     summary = page.get_by_label("More actions on Dice")
@@ -107,7 +107,7 @@ def test_nothing_moves_under_the_focus(visitor: Visitor) -> None:
 
 
 def test_switched_off_it_stays_off(visitor: Visitor) -> None:
-    """For the next page, too; switched on, it asks at once."""
+    """It stays off on the next page; switched on again, it refreshes at once."""
     page = visitor.page
     page.clock.install()
     visitor.open("/taskadmin/tasks/")
@@ -131,7 +131,7 @@ def test_switched_off_it_stays_off(visitor: Visitor) -> None:
 
 
 def test_hidden_windows_do_not_ask(visitor: Visitor) -> None:
-    """Seen again, a page is brought up to date at once."""
+    """A hidden page doesn't refresh until it is visible again."""
     page = visitor.page
     page.clock.install()
     visitor.open("/taskadmin/dashboard/")
@@ -145,7 +145,7 @@ def test_hidden_windows_do_not_ask(visitor: Visitor) -> None:
 
 
 def test_finished_runs_are_not_asked_for_again(visitor: Visitor, sample: Sample) -> None:
-    """Nothing changes any more, so there is no switch."""
+    """Finished runs don't change, so there is no switch."""
     page = visitor.page
     page.clock.install()
     asked = _count_fetches(page)
@@ -158,7 +158,7 @@ def test_finished_runs_are_not_asked_for_again(visitor: Visitor, sample: Sample)
 
 
 def test_logged_out_elsewhere(visitor: Visitor) -> None:
-    """The page says so, keeps what it shows, and doesn't ask any more."""
+    """The page says so, keeps its content, and stops refreshing."""
     page = visitor.page
     visitor.open("/taskadmin/runs/")
     rows = page.locator("tbody tr").count()
@@ -177,14 +177,14 @@ def test_logged_out_elsewhere(visitor: Visitor) -> None:
 
 
 def test_task_deleted_elsewhere(visitor: Visitor) -> None:
-    """What isn't there any more isn't asked for again."""
+    """The page of a deleted task stops refreshing."""
     page = visitor.page
     visitor.open("/taskadmin/tasks/new/")
     page.locator("#name").fill("Soon gone")
     page.get_by_label("Lower limit").fill("1")
     page.get_by_label("Upper limit").fill("2")
     page.get_by_role("button", name="Create task").last.click()
-    visitor.is_told("Soon gone is created.")
+    visitor.is_told("Soon gone created.")
     other = visitor.context.new_page()
     other.goto(page.url)
     other.get_by_role("button", name="Delete …").click()
@@ -193,11 +193,11 @@ def test_task_deleted_elsewhere(visitor: Visitor) -> None:
     other.close()
     ask_now(page)
 
-    expect(page.get_by_role("alert")).to_have_text("This page is gone. Reload the page")
+    expect(page.get_by_role("alert")).to_have_text("This page no longer exists. Reload the page")
 
 
 def test_chart_and_searched_list_stay_live(visitor: Visitor, sample: Sample) -> None:
-    """They ask less often, and the switch is there."""
+    """They refresh less often, and have the switch."""
     page = visitor.page
     for path in (f"tasks/details/?id={sample.good}&tab=chart", "tasks/?search=Dice"):
         visitor.open(f"/taskadmin/{path}")
@@ -206,7 +206,7 @@ def test_chart_and_searched_list_stay_live(visitor: Visitor, sample: Sample) -> 
 
 
 def test_site_that_goes_away_and_comes_back(visitor: Visitor, site: RunningSite) -> None:
-    """The page says so, keeps what it shows, and goes on by itself."""
+    """The page says so, keeps its content, and refreshes again afterwards."""
     page = visitor.page
     visitor.open("/taskadmin/runs/")
     switch = page.locator("[data-live-switch]")
@@ -224,7 +224,7 @@ def test_site_that_goes_away_and_comes_back(visitor: Visitor, site: RunningSite)
 
     expect(switch).to_have_text("Live", timeout=45_000)
     assert page.evaluate("window.isStillHere") is True
-    # What the browser itself says of the refused connections is no problem of the page.
+    # The browser's own messages about refused connections aren't problems of the page.
     visitor.problems.clear()
 
 
@@ -238,7 +238,7 @@ def _count_fetches(page: Page) -> list[str]:
 
 
 def _set_hidden(page: Page, *, hidden: bool) -> None:
-    """As if the window's tab was left for another one."""
+    """Simulate switching to another tab."""
     page.evaluate(
         """(hidden) => {
           Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
@@ -252,7 +252,7 @@ def _set_hidden(page: Page, *, hidden: bool) -> None:
 def test_a_page_that_is_not_asked_for_again_dates_its_last_tick(
     visitor: Visitor, path: str
 ) -> None:
-    """A number that stays says when it was true."""
+    """The last tick has its time, because it isn't refreshed."""
     visitor.open(f"/taskadmin/{path}")
     text = visitor.page.locator(".beat-text")
     expect(text).to_have_text(re.compile(r"^last tick .+ ago \(\d+:\d\d:\d\d.*\)$"))

@@ -1,4 +1,4 @@
-"""The main ways, in a browser that runs no scripts: forms, links and reloads are enough."""
+"""The main tasks in a browser without scripts: forms, links and reloads."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from playwright.sync_api import expect
 
 from e2e.conftest import MakeVisitor
 from e2e.sample import NOBODY, PASSWORD, SUPERUSER, Sample
-from services.processes import wait_for
+from services.servers.processes import wait_for
 
 
 def test_register_and_log_in(make_visitor: MakeVisitor) -> None:
-    """A new account, out, and in again, back to the page that was asked for."""
+    """After log in, the requested page is shown."""
     visitor = make_visitor(javascript=False)
     page = visitor.page
     visitor.open("/taskadmin/register")
     page.get_by_label("Username").fill("noor")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("once more").fill(PASSWORD)
+    page.get_by_label("Confirm").fill(PASSWORD)
     page.get_by_role("button", name="Register").click()
     visitor.is_told("Welcome, noor.")
     page.locator("details.user-menu summary").click()
-    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="Log out", exact=True).click()
     visitor.is_told("You are logged out.")
 
     visitor.open("/taskadmin/profile")
@@ -34,7 +34,7 @@ def test_register_and_log_in(make_visitor: MakeVisitor) -> None:
 
 
 def test_create_a_task_and_run_it_now(make_visitor: MakeVisitor) -> None:
-    """Another job's fields come by a button; the result is there after a reload."""
+    """A button loads another job's fields; the result is shown after a reload."""
     visitor = make_visitor(SUPERUSER, javascript=False)
     page = visitor.page
     visitor.open("/taskadmin/tasks/new/")
@@ -47,10 +47,10 @@ def test_create_a_task_and_run_it_now(make_visitor: MakeVisitor) -> None:
     page.get_by_role("button", name="Preview").click()
     expect(page.locator(".next-runs li")).to_have_count(5)
     page.locator(".buttons").get_by_role("button", name="Create task").click()
-    visitor.is_told("Rows of users is created.")
+    visitor.is_told("Rows of users created.")
 
     page.get_by_role("button", name="Run now").click()
-    visitor.is_told("1 run is queued and sent to the workers.")
+    visitor.is_told("1 run queued and sent to the workers.")
 
     def result() -> str:
         page.reload()
@@ -61,7 +61,7 @@ def test_create_a_task_and_run_it_now(make_visitor: MakeVisitor) -> None:
 
 
 def test_filter_and_pause_in_bulk(make_visitor: MakeVisitor, sample: Sample) -> None:
-    """Search, tick, act, confirm; and the same for all that match."""
+    """Search, select, act and confirm, also for all matching tasks."""
     visitor = make_visitor(SUPERUSER, javascript=False)
     page = visitor.page
     visitor.open("/taskadmin/tasks/")
@@ -86,7 +86,7 @@ def test_filter_and_pause_in_bulk(make_visitor: MakeVisitor, sample: Sample) -> 
 
 
 def test_speak_another_language(make_visitor: MakeVisitor) -> None:
-    """The choice is kept with the account, in every browser."""
+    """The chosen language is saved with the account."""
     visitor = make_visitor(NOBODY, javascript=False)
     page = visitor.page
     visitor.open("/taskadmin/preferences")

@@ -1,1 +1,1 @@
-"""Faults on real processes: each is done to beat, launcher, workers and servers of its own."""
+"""Faults injected into real processes: beat, launcher, workers and servers."""

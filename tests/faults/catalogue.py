@@ -1,4 +1,4 @@
-"""Which faults there are."""
+"""The list of faults."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .stage import Stage
+    from .stages.stage import Stage
 
-#: Does the fault; what stands behind its ``yield`` is looked at when all runs are finished.
+#: Injects the fault; checks after ``yield`` run when all runs have finished.
 Scenario = Callable[["Stage"], Iterator[None]]
 
 
 class Unexpected(Exception):
-    """Something that should have come about didn't."""
+    """An expected event didn't happen."""
 
 
 class TooLate(Exception):
-    """A slow machine was past the moment that the fault is about: nothing was shown by it."""
+    """The machine was too slow for the fault to hit the right moment; the result says nothing."""
 
 
 class NotHere(Exception):
-    """This machine lacks something that the fault needs."""
+    """This machine lacks something that the fault requires."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,24 +32,29 @@ class Fault:
     name: str
     area: str
     scenario: Scenario
-    #: Executions allowed above the plan: those that were under way when the fault came.
+    #: Additional executions allowed: those that were in progress when the fault happened.
     extra: int = 0
-    #: From the fault's end until everything is finished.
+    #: From the end of the fault until everything has finished.
     deadline_seconds: float = 60.0
     #: Takes too long for the short form.
     long: bool = False
-    #: Is about processes that execute jobs beside the worker's own.
+    #: Requires a pool with separate processes.
     processes: bool = False
+    #: The only broker that has it: "rabbitmq" or "redis".
+    broker: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def about(self) -> str:
-        """The scenario's docstring in one line."""
+        """The scenario's docstring on one line."""
         return " ".join((self.scenario.__doc__ or "").split())
 
 
-#: In the order in which they are listed and played.
-AREAS = ("worker", "launcher", "broker", "link", "database", "clock", "message")
+#: In the order in which they are listed and run.
+AREAS = (
+    *("worker", "pool", "launcher", "broker", "link", "database", "role", "disk", "clock"),
+    *("restart", "deployment", "message"),
+)
 FAULTS: list[Fault] = []
 
 

@@ -1,7 +1,7 @@
-"""Ends and removes what the suite has left behind, even if somebody kills the suite itself.
+"""Remove the suite's processes and files after it ends, even if it is killed.
 
-A process of its own, which reads from the suite: at the end of that, however it came, it kills
-what carries the suite's mark in its environment, and removes the suite's folder.
+This is a separate process that reads from a pipe. When the suite ends, which closes the pipe, it
+kills processes with the suite's mark in their environment, and removes the suite's folder.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import time
 import uuid
 from pathlib import Path
 
-#: Set for everything that the suite starts, and for nothing else.
+#: Set for all processes that the suite starts.
 MARK = "FAULTS_SUITE"
 
 
 def employ() -> None:
-    """Start the janitor, and make its folder the one for temporary files."""
+    """Start the janitor, and use its folder for temporary files."""
     os.environ[MARK] = uuid.uuid4().hex
     folder = tempfile.mkdtemp(prefix="taskadmin-faults-")
-    # As root, PostgreSQL runs as somebody else, who must be able to enter it.
+    # PostgreSQL must be able to enter it; if this process is root, it runs as another user.
     Path(folder).chmod(0o755)
     tempfile.tempdir = folder
     environment = {key: value for key, value in os.environ.items() if key != MARK}
-    # Its standard input is a pipe that ends with the suite; it isn't closed before that.
+    # Its standard input is a pipe that stays open until the suite ends.
     subprocess.Popen(
         [sys.executable, __file__, os.environ[MARK], folder],
         stdin=subprocess.PIPE,
@@ -49,6 +49,12 @@ def _marked(mark: str) -> list[int]:
     return found
 
 
+def _unmount_below(folder: str) -> None:
+    for line in Path("/proc/mounts").read_text().splitlines():
+        if (place := line.split()[1]).startswith(folder + os.sep):
+            subprocess.run(["umount", "-l", place], check=False, capture_output=True)
+
+
 def _main(mark: str, folder: str) -> None:
     sys.stdin.buffer.read()
     deadline = time.monotonic() + 10
@@ -57,6 +63,7 @@ def _main(mark: str, folder: str) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
+    _unmount_below(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""Plays faults, several at once, each lane over servers of its own."""
+"""Run several faults at once, each in a lane with its own servers."""
 
 from __future__ import annotations
 
@@ -21,32 +21,34 @@ from taskadmin.models import Models
 from .catalogue import FAULTS, Fault, NotHere, TooLate, Unexpected
 from .judge import Judge, Verdict
 from .mode import current_mode
-from .servers import PostgresqlOfOurOwn, RabbitmqOfOurOwn
-from .stage import STOPPING, Stage
-from .watch import WATCH
+from .stages.brokers import start_broker
+from .stages.servers import PostgresqlOfOurOwn
+from .stages.stage import Stage
+from .stages.waiting import STOPPING
+from .stages.watch import WATCH
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One repetition to play."""
+    """One repetition to run."""
 
     fault: Fault
     repetition: int
 
 
-#: Alembic keeps what it works on in globals of its own: one upgrade at a time in a process.
+#: Alembic uses global variables, so a process can run only one upgrade at a time.
 _MIGRATING = threading.Lock()
 
 
 class Lane:
-    """A pair of servers, and one repetition at a time over it."""
+    """A pair of servers that runs one repetition at a time."""
 
     def __init__(self, *, short: bool, seed: int) -> None:
         self._short = short
         self._seed = seed
         self.postgresql = PostgresqlOfOurOwn()
         try:
-            self.rabbitmq = RabbitmqOfOurOwn()
+            self.broker = start_broker(current_mode().broker)
         except BaseException:
             self.postgresql.close()
             raise
@@ -57,7 +59,7 @@ class Lane:
             raise
 
     def _migrated(self) -> str:
-        """A database with taskadmin's tables, an author and the log of what happens to runs."""
+        """Create a database with taskadmin's tables, a user and the log of changes to runs."""
         name = self.postgresql.create()
         app = Flask("faults_template")
         app.config["SQLALCHEMY_DATABASE_URI"] = self.postgresql.url.set(database=name)
@@ -77,17 +79,17 @@ class Lane:
         return name
 
     def heal(self) -> None:
-        """Start servers that a broken scenario left down."""
-        if not self.rabbitmq.answers():
-            self.rabbitmq.kill()
-            self.rabbitmq.start()
+        """Start servers that a failed scenario left stopped."""
+        if not self.broker.answers():
+            self.broker.kill()
+            self.broker.start()
         try:
             self.postgresql.connect("postgres").close()
-        except Exception:  # noqa: BLE001 - whatever it is, it isn't up
+        except Exception:  # noqa: BLE001 - any error means that it isn't up
             self.postgresql.start()
 
     def play(self, turn: Turn) -> Verdict:
-        """Play one repetition and judge it; up to three times if the fault came too late."""
+        """Run one repetition and judge it; up to three times if the fault came too late."""
         begun = time.monotonic()
         for last in (False, False, True):
             try:
@@ -108,7 +110,7 @@ class Lane:
             stage = Stage(
                 turn.fault,
                 self.postgresql,
-                self.rabbitmq,
+                self.broker,
                 self.template,
                 short=self._short,
                 seed=f"{self._seed} {turn.fault.name} {turn.repetition}",
@@ -132,8 +134,8 @@ class Lane:
         return verdict
 
     def close(self) -> None:
-        """End both servers."""
-        self.rabbitmq.close()
+        """Stop both servers."""
+        self.broker.close()
         self.postgresql.close()
 
 
@@ -147,7 +149,7 @@ def _play(stage: Stage, verdict: Verdict) -> None:
         stage.fault_ended = stage.fault_ended or time.time()
         judge.wait_for_the_end()
         over = True
-        # A second record or a second execution would come now.
+        # A second record or execution would happen now.
         time.sleep(0.5)
         next(scenario, None)
         finished = True
@@ -163,24 +165,31 @@ def _play(stage: Stage, verdict: Verdict) -> None:
         if finished:
             raise
         verdict.problems.append(traceback.format_exc())
-    # What is doubled, or lost when all should be finished, isn't a matter of time.
+    # Neither duplicates nor runs lost after the end are caused by a slow machine.
     if late is not None and not verdict.doubled and not (over and verdict.lost):
         raise late
 
 
-def turns(faults: Sequence[Fault], repeat: int) -> list[Turn]:
-    """Every fault once, then every fault again: what is cut short has seen each area."""
+def turns(faults: Sequence[Fault], repeat: int, *, first: int = 0) -> list[Turn]:
+    """Return every fault once, then again, so that a shortened run includes every area.
+
+    Args:
+        first: Number of the area to start with, from 0, modulo the number of areas.
+    """
     areas: dict[str, list[Fault]] = {}
     for fault in faults:
         areas.setdefault(fault.area, []).append(fault)
+    groups = list(areas.values())
+    begin = first % len(groups)
+    groups = groups[begin:] + groups[:begin]
     in_turn: list[Fault] = []
-    while any(areas.values()):
-        in_turn += [group.pop(0) for group in areas.values() if group]
+    while any(groups):
+        in_turn += [group.pop(0) for group in groups if group]
     return [Turn(fault, number + 1) for number in range(repeat) for fault in in_turn]
 
 
 class Show:
-    """Lanes at work on one list of turns."""
+    """Lanes that work through one list of turns."""
 
     def __init__(
         self,
@@ -205,7 +214,7 @@ class Show:
         self.versions = ("?", "?")
 
     def run(self, say: Callable[[str], None]) -> None:
-        """Play everything; returns when all lanes have ended."""
+        """Run everything; return when all lanes have ended."""
         self._begun = time.monotonic()
         threads = [
             threading.Thread(target=self._lane, args=(say,), name=f"lane {number + 1}")
@@ -218,11 +227,11 @@ class Show:
                 while thread.is_alive():
                     thread.join(0.2)
         except BaseException:
-            # Who asks twice is heard once: the second time would cut the removing short.
+            # Ignore a second signal, which would interrupt the cleanup.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             STOPPING.set()
-            say("Ending; what was started is being removed.")
+            say("Stopping; removing processes and files.")
             for thread in threads:
                 thread.join()
             raise
@@ -231,7 +240,7 @@ class Show:
         lane: Lane | None = None
         try:
             lane = Lane(short=self._short, seed=self._seed)
-            self.versions = (lane.postgresql.version(), lane.rabbitmq.version())
+            self.versions = (lane.postgresql.version(), lane.broker.version())
             while not STOPPING.is_set() and not self._out_of_time():
                 try:
                     turn = self._plan.get_nowait()
@@ -248,7 +257,7 @@ class Show:
                         say(f"     {problem}")
                     if not verdict.good and verdict.logs:
                         say(verdict.logs)
-        except BaseException as problem:  # noqa: BLE001 - told by the main thread
+        except BaseException as problem:  # noqa: BLE001 - reported by the main thread
             self.broken.append(problem)
         finally:
             if lane is not None:
@@ -260,12 +269,14 @@ class Show:
         return time.monotonic() - self._begun + self._longest > self._budget_seconds
 
 
-def chosen(only: Sequence[str], *, short: bool) -> list[Fault]:
-    """The faults whose name contains one of *only*, all without any, as far as there are any here.
+def chosen(only: Sequence[str], areas: Sequence[str], *, short: bool) -> list[Fault]:
+    """Return the faults of *areas* whose name contains one of *only*; all without any.
 
-    Where workers execute jobs by themselves, those that are about other processes are left out.
+    Faults that require another broker or a pool of processes are left out.
     """
     found = [fault for fault in FAULTS if not only or any(text in fault.name for text in only)]
+    found = [fault for fault in found if not areas or fault.area in areas]
+    found = [fault for fault in found if fault.broker in (None, current_mode().broker)]
     if not current_mode().has_processes:
         found = [fault for fault in found if not fault.processes]
     return [fault for fault in found if not (short and fault.long)]

@@ -1,4 +1,4 @@
-"""How runs are sent and executed while faults are played."""
+"""How runs are sent and executed while faults run."""
 
 from __future__ import annotations
 
@@ -7,36 +7,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mode:
-    """What the command line asks for; the same on all stages."""
+    """Options of the command line; the same on all stages."""
 
-    #: Runs of one message.
+    #: Runs per message; launches of the suite are too small to share messages by default.
     per_message: int = 1
-    #: Messages of one run that a worker executes together.
-    at_once: int = 1
-    #: Celery's pool of the workers; "solo" has no processes beside the worker itself.
+    #: The workers' pool; only "prefork" has separate processes.
     pool: str = "prefork"
-
-    @property
-    def fate(self) -> int:
-        """Runs that share a fate: a worker that dies takes them with it, and they come again."""
-        return max(self.per_message, self.at_once)
+    #: "rabbitmq" or "redis".
+    broker: str = "rabbitmq"
+    #: Multiplies the time that the suite waits for events, for a busy machine.
+    patience: float = 1.0
 
     @property
     def has_processes(self) -> bool:
-        """Whether jobs are executed by other processes than the worker itself."""
-        return self.pool != "solo"
-
-    def settings(self) -> dict[str, int]:
-        """taskadmin's settings; none where runs go one by one, which is the default."""
-        if self.fate == 1:
-            return {}
-        return {
-            "TASKADMIN_RUNS_PER_MESSAGE": self.per_message,
-            "TASKADMIN_RUNS_AT_ONCE": self.at_once,
-        }
+        """Whether jobs are executed by separate processes."""
+        return self.pool == "prefork"
 
     def messages_of(self, runs: int) -> int:
-        """How many messages so many runs are sent in."""
+        """Return the number of messages for *runs* runs."""
         return max(1, runs // self.per_message)
 
 
@@ -44,11 +32,11 @@ _current = Mode()
 
 
 def play_in(mode: Mode) -> None:
-    """Let all stages be in this mode."""
+    """Set the mode of all stages."""
     global _current
     _current = mode
 
 
 def current_mode() -> Mode:
-    """The mode that all stages are in."""
+    """Return the mode of all stages."""
     return _current

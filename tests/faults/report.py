@@ -1,4 +1,4 @@
-"""What a run of the suite comes to: a table, JSON, Markdown."""
+"""Results of the suite as a table, JSON or Markdown."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from .catalogue import FAULTS
 from .judge import Verdict
+from .mode import current_mode
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ class Row:
 
 
 def rows(verdicts: Sequence[Verdict]) -> list[Row]:
-    """One row for each fault, in the catalogue's order."""
+    """Return one row per fault, in the catalogue's order."""
     areas = {fault.name: fault.area for fault in FAULTS}
     order = {fault.name: place for place, fault in enumerate(FAULTS)}
     by_name: dict[str, list[Verdict]] = {}
@@ -66,22 +67,22 @@ def rows(verdicts: Sequence[Verdict]) -> list[Row]:
     return result
 
 
-def conditions(postgresql: str, rabbitmq: str) -> dict[str, Any]:
-    """Versions, machine and date."""
+def conditions(postgresql: str, broker: str) -> dict[str, Any]:
+    """Return versions, machine and date."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         **{name: version(name) for name in ("taskadmin", "celery", "kombu", "amqp", "SQLAlchemy")},
         "psycopg": version("psycopg"),
         "postgresql": postgresql,
-        "rabbitmq": rabbitmq,
+        current_mode().broker: broker,
         "cores": os.cpu_count(),
         "platform": platform.platform(),
     }
 
 
 def as_json(verdicts: Sequence[Verdict], where: dict[str, Any]) -> dict[str, Any]:
-    """Everything, for machines."""
+    """Return all results as JSON."""
     faults = [asdict(row) for row in rows(verdicts)]
     return {"conditions": where, "total": _total(verdicts), "faults": faults}
 
@@ -114,7 +115,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def as_markdown(verdicts: Sequence[Verdict], where: dict[str, Any]) -> str:
-    """The table for the documentation."""
+    """Return the table for the documentation."""
     lines = [
         "| " + " | ".join(_HEAD) + " |",
         "|" + "|".join(["---", *["---:"] * (len(_HEAD) - 1)]) + "|",
@@ -134,7 +135,7 @@ def as_markdown(verdicts: Sequence[Verdict], where: dict[str, Any]) -> str:
 
 
 def as_text(verdicts: Sequence[Verdict]) -> str:
-    """The table for the terminal, with what went wrong below it."""
+    """Return the table for the terminal, with the problems below it."""
     found = rows(verdicts)
     table = [list(_HEAD), *map(_cells, found)]
     widths = [max(len(line[place]) for line in table) for place in range(len(_HEAD))]

@@ -1,4 +1,4 @@
-"""Do faults to real processes and count what is lost and doubled.
+"""Inject faults into real processes, and count lost and duplicate runs.
 
 python tests/faults/run.py                     every fault, three times
 python tests/faults/run.py --only "broker"     those whose name contains it
@@ -30,15 +30,21 @@ from faults import (
 from faults.catalogue import AREAS, FAULTS
 from faults.judge import Verdict
 from faults.lanes import Show, chosen, turns
-from faults.servers import Missing
+from faults.stages.servers import Missing
+
+#: About as many faults as run in a minute, each of another area.
+AREAS_IN_SHORT = 8
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--list", action="store_true", help="print the faults and end")
+    parser.add_argument("--list", action="store_true", help="list the faults")
     parser.add_argument("--only", action="append", default=[], help="part of a name; repeatable")
+    parser.add_argument(
+        "--area", action="append", default=[], choices=AREAS, help="only these; repeatable"
+    )
     parser.add_argument("--repeat", type=int, default=3, help="repetitions of each fault")
     parser.add_argument(
         "--short",
@@ -46,12 +52,13 @@ def _arguments() -> argparse.Namespace:
         nargs="?",
         const=300.0,
         metavar="SECONDS",
-        help="once each, until the time is used up; first one of each area (300 s)",
+        help="run faults once each until the time is up, first one of each area; the seed chooses"
+        " the first area (300 s)",
     )
-    parser.add_argument("--lanes", type=int, default=2, help="how many are played at once")
+    parser.add_argument("--lanes", type=int, default=2, help="number of faults at the same time")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="faults at random moments")
     parser.add_argument(
-        "--seed", type=int, default=1, help="of random moments, and of the soak's faults"
+        "--seed", type=int, default=1, help="seed of random moments and of the soak's faults"
     )
     parser.add_argument(
         "--together",
@@ -61,17 +68,14 @@ def _arguments() -> argparse.Namespace:
         help="runs of one message",
     )
     parser.add_argument(
-        "--at-once",
-        type=int,
-        default=1,
-        metavar="N",
-        help="messages of one run that a worker executes together",
-    )
-    parser.add_argument(
         "--pool",
-        choices=("prefork", "solo"),
+        choices=("prefork", "solo", "threads", "gevent"),
         default="prefork",
-        help="Celery's pool of the workers; solo leaves out faults of a pool's processes",
+        help="the workers' pool; without prefork, faults of pool processes are left out",
+    )
+    parser.add_argument("--broker", choices=("rabbitmq", "redis"), default="rabbitmq")
+    parser.add_argument(
+        "--patience", type=float, default=1.0, help="factor for all waiting, for a busy machine"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table")
@@ -95,11 +99,14 @@ def _play(arguments: argparse.Namespace) -> tuple[list[Verdict], tuple[str, str]
     if arguments.soak is not None:
         return soak.play(minutes=arguments.soak, seed=arguments.seed, say=_say)
     short = arguments.short is not None
-    faults = chosen(arguments.only, short=short and not arguments.only)
+    faults = chosen(arguments.only, arguments.area, short=short and not arguments.only)
     if not faults:
-        raise SystemExit(f"No fault's name contains {' or '.join(arguments.only)}.")
+        raise SystemExit("There is no such fault in this mode: see --list.")
     show = Show(
-        turns(faults, 1 if short else arguments.repeat),
+        # The next seed begins with the faults that this one has no time for.
+        turns(faults, 1, first=AREAS_IN_SHORT * (arguments.seed - 1))
+        if short
+        else turns(faults, arguments.repeat),
         lanes=arguments.lanes,
         short=short,
         seed=arguments.seed,
@@ -112,21 +119,21 @@ def _play(arguments: argparse.Namespace) -> tuple[list[Verdict], tuple[str, str]
 
 
 def main() -> int:
-    """Play what the command line asks for; 1 if something was lost, doubled or unexpected."""
+    """Run the chosen faults; return 1 if runs were lost or duplicated, or checks failed."""
     arguments = _arguments()
     if arguments.list:
         _list()
         return 0
-    # Either ends it with everything removed; a shell starts background jobs without SIGINT.
+    # Both signals end it with a cleanup; a shell's background jobs ignore SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     janitor.employ()
     mode.play_in(
         mode.Mode(
             per_message=arguments.together,
-            # Runs that come alone, as those that are sent again do, are executed together, too.
-            at_once=max(arguments.at_once, arguments.together),
             pool=arguments.pool,
+            broker=arguments.broker,
+            patience=arguments.patience,
         )
     )
     try:

@@ -1,4 +1,4 @@
-"""Faults at random moments, for as long as one likes; the same seed, the same plan of faults."""
+"""Random faults for any length of time; the same seed gives the same plan."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from collections.abc import Callable, Iterator
 from .catalogue import Fault, Unexpected
 from .judge import Judge, Verdict
 from .lanes import Lane
-from .roles import Role
-from .stage import LAUNCH_QUEUE, LEASE_SECONDS, RUNS_QUEUE, Stage
+from .stages.processes import LAUNCH_QUEUE, LEASE_SECONDS, RUNS_QUEUE
+from .stages.roles import Role
+from .stages.stage import Stage
 
 SLOT_SECONDS = 5
-#: Executions that one fault may cost at the most: what two workers have under way.
+#: Maximum additional executions per fault: those that two workers have in progress.
 _UNDER_WAY = 4
 
 _SETTINGS = {"TASKADMIN_LAUNCH_INTERVAL_SECONDS": SLOT_SECONDS, "TASKADMIN_PAGE_SIZE": 20}
 
 
 def _never(stage: Stage) -> Iterator[None]:
-    """The soak is played here, not by a lane."""
+    """Do nothing: the soak runs here, not in a lane."""
     yield from ()
 
 
@@ -36,7 +37,7 @@ def _restart(role: Role) -> None:
 
 
 class Soak:
-    """Beat, two launchers and two workers, and what is done to them."""
+    """Beat, two launchers and two workers, and the faults to inject."""
 
     def __init__(self, stage: Stage, seed: int) -> None:
         self._stage = stage
@@ -55,7 +56,7 @@ class Soak:
         self.done: Counter[str] = Counter()
 
     def run(self, seconds: float, say: Callable[[str], None]) -> None:
-        """Do faults until the time is over, then put everything right."""
+        """Inject faults until the time is up, then restore everything."""
         stage = self._stage
         stage.wait_ready(*self._launchers, *self._workers)
         stage.wait(stage.finished, "the first finished run", seconds=60)
@@ -85,11 +86,11 @@ class Soak:
         stage.ended()
 
     def _dice(self, step: int) -> random.Random:
-        """Chance of one step: what earlier steps came to doesn't change the plan."""
+        """Return the random numbers of one step, which don't depend on earlier results."""
         return random.Random(self._seed * 1_000_000 + step)  # noqa: S311 - to be repeated
 
     def _revive(self) -> None:
-        """Start again what has ended, as a supervisor does."""
+        """Restart processes that have ended, as a supervisor does."""
         for role in (self._beat, *self._launchers, *self._workers):
             if not role.alive():
                 _restart(role)
@@ -130,8 +131,8 @@ class Soak:
             role.send_group(signal.SIGKILL)
 
     def do_kill_broker(self) -> None:
-        self._stage.rabbitmq.kill()
-        self._stage.rabbitmq.start()
+        self._stage.broker.kill()
+        self._stage.broker.start()
 
     def do_stop_database(self) -> None:
         self._stage.postgresql.stop(signal.SIGQUIT)
@@ -151,15 +152,15 @@ class Soak:
             time.sleep(self._random.uniform(0.5, 4.0))
 
     def do_close_connections(self) -> None:
-        self._stage.rabbitmq.close_connections(self._stage.vhost)
+        self._stage.broker.close_connections(self._stage.vhost)
 
     def do_purge_runs(self) -> None:
-        with self._stage.broker() as channel:
+        with self._stage.channel() as channel:
             if self._stage.ready_messages(RUNS_QUEUE):
                 channel.queue_purge(RUNS_QUEUE)
 
     def do_delete_runs_queue(self) -> None:
-        with self._stage.broker() as channel:
+        with self._stage.channel() as channel:
             channel.queue_delete(RUNS_QUEUE)
 
     def do_launch_messages(self) -> None:
@@ -201,7 +202,7 @@ class Soak:
 def play(
     *, minutes: float, seed: int, say: Callable[[str], None]
 ) -> tuple[list[Verdict], tuple[str, str]]:
-    """Play the soak and judge it."""
+    """Run the soak and judge it."""
     name = f"soak of {minutes:g} min, seed {seed}"
     fault = Fault(
         name=name, area="soak", scenario=_never, settings=_SETTINGS, deadline_seconds=120.0
@@ -210,8 +211,8 @@ def play(
     begun = time.monotonic()
     lane = Lane(short=False, seed=seed)
     try:
-        versions = lane.postgresql.version(), lane.rabbitmq.version()
-        stage = Stage(fault, lane.postgresql, lane.rabbitmq, lane.template)
+        versions = lane.postgresql.version(), lane.broker.version()
+        stage = Stage(fault, lane.postgresql, lane.broker, lane.template)
         try:
             _soak(stage, verdict, minutes, seed, say)
         finally:
@@ -245,7 +246,7 @@ def _soak(
         say(f"{launched} slots launched, {missed} recorded as missed; {counted}")
     except Unexpected as problem:
         verdict.problems.append(str(problem))
-    except Exception:  # noqa: BLE001 - what was seen so far is judged all the same
+    except Exception:  # noqa: BLE001 - judge the results so far
         verdict.problems.append(traceback.format_exc())
     finally:
         stage.end_processes()

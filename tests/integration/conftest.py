@@ -1,4 +1,4 @@
-"""Real workers and a real beat, over PostgreSQL and RabbitMQ."""
+"""Real workers and a real beat, with PostgreSQL and RabbitMQ."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 from sqlalchemy import URL
 
-from services.processes import CeleryProcesses
+from fixture_types import MakeApp
+from services.servers.processes import CeleryProcesses
 
 
 @pytest.fixture
 def host_config(database_url: URL, broker_url: str) -> dict[str, Any]:
-    """Settings that the test's application and its processes share."""
+    """Settings of the test's application and its processes."""
     return {
         "SQLALCHEMY_DATABASE_URI": database_url.render_as_string(hide_password=False),
         "SECRET_KEY": "only for tests",
@@ -25,8 +27,21 @@ def host_config(database_url: URL, broker_url: str) -> dict[str, Any]:
 
 
 @pytest.fixture
+def celery(make_app: MakeApp, host_config: dict[str, Any]) -> Celery:
+    """The host's Celery application, in this process."""
+    celery: Celery = make_app(**host_config).extensions["taskadmin"].celery
+    return celery
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Path:
+    """The file to which jobs add a line for each call."""
+    return tmp_path / "marks"
+
+
+@pytest.fixture
 def more_settings() -> dict[str, Any]:
-    """Settings of the processes beside those of every test; a test gives its own."""
+    """Additional settings of the processes, overridden by tests."""
     return {}
 
 
@@ -34,7 +49,7 @@ def more_settings() -> dict[str, Any]:
 def processes(
     tmp_path: Path, host_config: dict[str, Any], more_settings: dict[str, Any]
 ) -> Iterator[CeleryProcesses]:
-    """Starts Celery processes of the test's host."""
+    """Start Celery processes of the test's host."""
     celery = CeleryProcesses(tmp_path, {**host_config, **more_settings})
     yield celery
     celery.stop()

@@ -1,4 +1,4 @@
-"""The whole way, on real components, without a browser's JavaScript."""
+"""From registration to the result, with real components and without JavaScript."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from fixture_types import MakeApp
 from services.browser import Browser
-from services.processes import CeleryProcesses, wait_for
-from taskadmin.accounts.passwords import hash_password
+from services.servers.processes import CeleryProcesses, wait_for
 from taskadmin.models import User
 from taskadmin.queue import LAUNCH_QUEUE, RUNS_QUEUE
-from taskadmin.store import users
+from taskadmin.store.people import users
+from taskadmin.store.people.passwords import hash_password
 
 PASSWORD = "correct horse battery"
 
@@ -27,7 +27,7 @@ def test_from_registration_to_the_result_in_the_page(
     host_config: dict[str, Any],
     processes: CeleryProcesses,
 ) -> None:
-    """Register, be refused, be promoted, create a task; beat ticks, a worker draws, the page shows it."""
+    """Register, be refused, get a role and create a task, which runs and shows its result."""
     app = make_app(**host_config, WTF_CSRF_ENABLED=True)
     users.create_user(session, "chief", password_hash=hash_password(PASSWORD), is_superuser=True)
     ana, chief = Browser(app), Browser(app)
@@ -39,10 +39,10 @@ def test_from_registration_to_the_result_in_the_page(
     chief.submit("/taskadmin/login", username="chief", password=PASSWORD)
     ana_id = session.scalars(select(User.id).where(User.username == "Ana")).one()
     chief.submit(f"/taskadmin/users/edit/?id={ana_id}", is_active="y", is_superuser="y")
-    assert "The roles of Ana are saved." in chief.messages()
+    assert "Roles of Ana saved." in chief.messages()
 
     ana.submit("/taskadmin/tasks/new/", name="Dice", lower_limit="1", upper_limit="6", enabled="y")
-    assert "Dice is created." in ana.messages()
+    assert "Dice created." in ana.messages()
 
     processes.worker("runs", RUNS_QUEUE, "-c", "1")
     processes.worker("launcher", LAUNCH_QUEUE, "-P", "solo")

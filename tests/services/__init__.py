@@ -1,1 +1,1 @@
-"""The servers that tests need: found where they usually are, or started for the test run."""
+"""Servers, processes, jobs, rows and pages that tests share."""

@@ -1,8 +1,8 @@
-"""taskadmin's catalogues: the texts of the code, and what translators made of them.
+"""Update taskadmin's catalogues of translations.
 
-``nox -s translations`` reads the texts from code and templates, adds new ones to every
-catalogue, drops those that are gone, and compiles; ``nox -s translations -- --check`` changes
-nothing, and fails if that would change a file. What is left to translate is told.
+``nox -s translations`` extracts the texts of code and templates, adds new ones to each catalogue,
+removes unused ones, compiles the catalogues, and lists what is left to translate.
+``nox -s translations -- --check`` changes nothing, and fails if a file isn't up to date.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FOLDER = PACKAGE / "translations"
 TEMPLATE = FOLDER / "taskadmin.pot"
 LANGUAGES = ("de", "es", "fr", "pt_BR", "uk", "zh_Hans_CN")
 
-#: Functions that take texts, with the places of these; None: the first.
+#: Functions that take texts, with the positions of these; None means the first.
 KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "gettext": None,
     "lazy_gettext": None,
@@ -32,10 +32,10 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "ta_n": (1, 2),
 }
 _METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
-# Otherwise a template with a mistake has no texts, and nobody hears of it.
+# Otherwise, a template with an error has no texts, without a warning.
 _OPTIONS = {"templates/**.html": {"silent": "false"}}
 _HEADER = "# The texts of taskadmin{}.\n#"
-# What would change with every run, or with every release of Babel.
+# Headers that would change with each run or with each release of Babel.
 _RESTLESS = re.compile(
     r'^"(Project-Id-Version|Report-Msgid-Bugs-To|POT-Creation-Date|PO-Revision-Date|'
     r"Last-Translator|Language-Team|Generated-By):.*\n",
@@ -45,17 +45,17 @@ _NAMES = re.compile(r"%\((\w+)\)[sd]|%%")
 
 
 def po_path(language: str) -> Path:
-    """The catalogue that translators edit."""
+    """Return the catalogue that translators edit."""
     return FOLDER / language / "LC_MESSAGES" / "taskadmin.po"
 
 
 def mo_path(language: str) -> Path:
-    """The catalogue that is read at run time."""
+    """Return the compiled catalogue."""
     return po_path(language).with_suffix(".mo")
 
 
 def extract() -> Catalog:
-    """The texts of code and templates."""
+    """Return the texts of code and templates."""
     catalogue = Catalog(project="taskadmin", domain="taskadmin", charset="utf-8", fuzzy=False)
     catalogue.header_comment = _HEADER.format("")
     found = extract_from_dir(
@@ -67,13 +67,13 @@ def extract() -> Catalog:
         strip_comment_tags=True,
     )
     for file, _line, message, comments, context in found:
-        # Without lines, which change with every edit above them.
+        # Without line numbers, which change with unrelated edits.
         catalogue.add(message, locations=[(file, None)], auto_comments=comments, context=context)  # type: ignore[list-item]
     return catalogue
 
 
 def load(language: str) -> Catalog:
-    """A language's catalogue as it is; empty if there is none yet."""
+    """Load a language's catalogue; empty if it doesn't exist."""
     path = po_path(language)
     if not path.exists():
         return Catalog(locale=language, domain="taskadmin", charset="utf-8", fuzzy=False)
@@ -82,7 +82,7 @@ def load(language: str) -> Catalog:
 
 
 def updated(language: str, texts: Catalog) -> Catalog:
-    """A language's catalogue with the texts that there are now, and no guesses."""
+    """Return a language's catalogue with the current texts, without fuzzy matches."""
     catalogue = load(language)
     catalogue.update(texts, no_fuzzy_matching=True)
     catalogue.header_comment = _HEADER.format(f" in {language}")
@@ -91,7 +91,7 @@ def updated(language: str, texts: Catalog) -> Catalog:
 
 
 def as_text(catalogue: Catalog) -> str:
-    """A catalogue as its file has it."""
+    """Return a catalogue as in its file."""
     buffer = io.BytesIO()
     write_po(
         buffer, catalogue, width=100, sort_output=True, ignore_obsolete=True, include_lineno=False
@@ -100,23 +100,23 @@ def as_text(catalogue: Catalog) -> str:
 
 
 def forms(message: Message) -> list[str]:
-    """A translation in all of its plural forms."""
+    """Return all plural forms of a translation."""
     return [message.string] if isinstance(message.string, str) else [*(message.string or ())]
 
 
 def is_done(message: Message) -> bool:
-    """Whether a text is translated, in all of its plural forms."""
+    """Return whether a text is translated, in all plural forms."""
     texts = forms(message)
     return not message.fuzzy and bool(texts) and all(texts)
 
 
 def placeholders(text: str) -> set[str]:
-    """What a text puts values in for."""
+    """Return the placeholders of a text."""
     return {match[1] for match in _NAMES.finditer(text) if match[1]}
 
 
 def translations(catalogue: Catalog) -> dict[object, object]:
-    """Texts by what they translate, and the rule for plurals: what matters of a catalogue."""
+    """Return translations by text, and the plural rule, to compare catalogues."""
     return {"": catalogue.plural_forms} | {
         message.id if isinstance(message.id, str) else tuple(message.id): (
             message.string if isinstance(message.string, str) else tuple(forms(message))
@@ -127,7 +127,7 @@ def translations(catalogue: Catalog) -> dict[object, object]:
 
 
 def compiled(language: str) -> dict[object, object]:
-    """The translations of a compiled catalogue; none if there is no such file."""
+    """Return the translations of a compiled catalogue, or none without a file."""
     path = mo_path(language)
     if not path.exists():
         return {}
@@ -136,7 +136,7 @@ def compiled(language: str) -> dict[object, object]:
 
 
 def _put(path: Path, content: str, *, check: bool) -> bool:
-    """Write a file that differs; whether it did."""
+    """Write a file if it differs; return whether it did."""
     if path.exists() and path.read_text() == content:
         return False
     if not check:
@@ -146,9 +146,9 @@ def _put(path: Path, content: str, *, check: bool) -> bool:
 
 
 def _compile(language: str, catalogue: Catalog) -> None:
-    # Babel would write the English of plurals that aren't translated.
+    # Babel would write the English text for untranslated plurals.
     done = Catalog(locale=language, domain="taskadmin", charset="utf-8", fuzzy=False)
-    # As many forms as translators had before them; some releases of Babel know of more.
+    # As many forms as the catalogue has; some releases of Babel have more.
     done.mime_headers = [("Plural-Forms", catalogue.plural_forms)]
     for message in catalogue:
         if message.id and is_done(message):
@@ -158,7 +158,7 @@ def _compile(language: str, catalogue: Catalog) -> None:
 
 
 def main(*, check: bool) -> int:
-    """Bring all catalogues up to date, or (*check*) see whether they are."""
+    """Update all catalogues, or *check* whether they are up to date."""
     texts = extract()
     stale = ["taskadmin.pot"] if _put(TEMPLATE, as_text(texts), check=check) else []
     for language in LANGUAGES:

@@ -1,28 +1,29 @@
-"""What taskadmin's pages say, read from their HTML."""
+"""Read the HTML of taskadmin's pages."""
 
 from __future__ import annotations
 
 import html
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 from flask.testing import FlaskClient
 
 
 def field_errors(page: str) -> list[tuple[str, str]]:
-    """Names of the fields that have a message, each with the message."""
+    """Return the message of each field that has one."""
     found = re.findall(r'<p class="error" id="([\w-]+)-error">(.*?)</p>', page)
     return [(field, html.unescape(text)) for field, text in found]
 
 
 def messages(page: str) -> list[str]:
-    """What a page says about what was just done."""
+    """Return a page's flashed messages."""
     found = re.findall(r'<p class="message [^"]*"[^>]*>(.*?)</p>', page, re.DOTALL)
     return [text.strip() for text in found]
 
 
 def next_messages(client: FlaskClient) -> list[str]:
-    """What the list of tasks, opened now, says about what was just done."""
+    """Open the list of tasks, and return its flashed messages."""
     return messages(client.get("/taskadmin/tasks/").text)
 
 
@@ -39,7 +40,7 @@ class _Values(HTMLParser):
         if tag == "select":
             self._list = name
         elif tag == "option" and self._list is not None:
-            # A browser sends the first option if none is chosen.
+            # Without a selected option, a browser sends the first one.
             if "selected" in given or self._list not in self.values:
                 self.values[self._list] = given.get("value") or ""
         elif tag == "textarea" and name is not None:
@@ -55,12 +56,12 @@ class _Values(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._area is not None:
-            # Browsers leave out a line break right behind the tag.
+            # Browsers ignore a line break right after the tag.
             self.values[self._area] += data if self.values[self._area] else data.removeprefix("\n")
 
 
 def form_values(page: str) -> dict[str, str]:
-    """What a browser sends of a page's forms when nothing is changed in them."""
+    """Return what a browser sends for a page's unchanged forms."""
     parser = _Values()
     parser.feed(page)
     return parser.values
@@ -89,13 +90,31 @@ class _Cells(HTMLParser):
 
 
 def cells(page: str) -> list[list[str]]:
-    """Texts of the body cells of a page's tables, row by row."""
+    """Return the texts of a page's table cells, row by row."""
     parser = _Cells()
     parser.feed(page)
     return [row for row in parser.rows if row]
 
 
 def live_parts(page: str) -> dict[str, bool]:
-    """The parts of a page itself that are refreshed, with whether they still are."""
+    """Return a page's live parts, and whether each is still refreshed."""
     found = re.findall(r'data-live="(\w+)"( data-live-done)?', page.partition("<main")[2])
     return {name: not done for name, done in found}
+
+
+def told(client: FlaskClient, answer: Any) -> str:
+    """Return the messages of the page that an action leads to."""
+    assert answer.status_code == 302, answer.text
+    return html.unescape(messages(client.get(answer.location).text)[-1])
+
+
+def act(client: FlaskClient, action: str, *ids: object, path: str = "", **more: str) -> Any:
+    """Do *action* on tasks."""
+    data = {"action": action, "rowid": [str(id_) for id_ in ids], **more}
+    return client.post(f"/taskadmin/tasks/action/{path}", data=data)
+
+
+def row_of(page: str, name: str) -> list[str]:
+    """Return the cells of the row that begins with *name*."""
+    (row,) = [row for row in cells(page) if row[0].startswith(name)]
+    return row

@@ -1,4 +1,4 @@
-"""What a worker or a ``flask`` command loads of taskadmin: each start of a process pays for it."""
+"""Modules that taskadmin loads in workers and ``flask`` commands."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ app.config["SECRET_KEY"] = "not secret"
 app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
 TaskAdmin().init_app(app, db=SQLAlchemy(app))
 """
-#: For one command, people who log in, demos, and jobs whose docstring has sections.
+#: Used by single commands, log ins, demos, and jobs whose docstring has sections.
 NOT_NEEDED = {
     "argon2",
     "celery.beat",
     "celery.worker.consumer",
+    "confusable_homoglyphs",
     "docstring_parser",
     "precis_i18n",
     "pygal",
+    "zxcvbn",
     "taskadmin.health.doctor",
     "taskadmin.queue.embedded",
     "taskadmin.queue.round_trip",
@@ -34,7 +36,7 @@ NOT_NEEDED = {
 
 
 def loaded_by(code: str) -> set[str]:
-    """The modules that a process of its own has loaded after *code*."""
+    """Return the modules loaded by *code* in a new process."""
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
         capture_output=True,
@@ -49,12 +51,12 @@ def loaded_by(code: str) -> set[str]:
     [
         pytest.param("import taskadmin", id="import"),
         pytest.param(HOST, id="host"),
-        # Flask loads the commands of every installed package, whichever command it is given.
+        # Flask loads the commands of all installed packages for any command.
         pytest.param(f"{HOST}\nimport taskadmin.cli", id="command"),
     ],
 )
-def test_what_a_process_does_not_need_is_not_loaded(code: str) -> None:
-    """Neither the import nor ``init_app`` loads what few processes ever use."""
+def test_rarely_used_modules_are_not_loaded(code: str) -> None:
+    """Neither the import nor ``init_app`` loads rarely used modules."""
     loaded = loaded_by(code)
 
     assert "taskadmin.extension" in loaded
@@ -75,14 +77,14 @@ def test_what_a_process_does_not_need_is_not_loaded(code: str) -> None:
         ("taskadmin.queue", "measure_round_trip"),
     ],
 )
-def test_what_is_loaded_later_is_imported_as_ever(package: str, name: str) -> None:
-    """``from taskadmin.queue import EmbeddedProcesses`` works as if it had been there."""
+def test_lazy_exports_can_be_imported(package: str, name: str) -> None:
+    """``from taskadmin.queue import EmbeddedProcesses`` still works."""
     assert package in loaded_by(f"from {package} import {name}")
 
 
 @pytest.mark.parametrize("package", ["taskadmin.health", "taskadmin.queue"])
-def test_a_name_that_is_not_there_is_refused_as_ever(package: str) -> None:
-    """A mistyped name is told at once."""
+def test_an_unknown_name_is_an_attribute_error(package: str) -> None:
+    """With the usual error."""
     module = import_module(package)
     with pytest.raises(AttributeError) as caught:
         _ = module.mistyped

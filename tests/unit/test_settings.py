@@ -1,16 +1,20 @@
-"""The TASKADMIN_* keys: defaults, conversions, checks and what a wrong one says."""
+"""The TASKADMIN_* keys: defaults, conversions, validation and errors."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from taskadmin.errors import ConfigurationError
 from taskadmin.settings import Settings
 
 SECONDS_1_TO_A_DAY = "seconds as a number from 1 to 86400"
 WHOLE_PAGE = "a whole number from 1 to 100000"
+SCHEMA = "the name of a schema of PostgreSQL, or None"
+TRACE_URL = "an address with {trace_id}, such as https://traces.example.org/{trace_id}"
 MODULES = "dotted names of modules, as a list or as text with commas between them"
 
 
@@ -19,19 +23,19 @@ def read(**config: Any) -> Settings:
 
 
 def test_nothing_has_to_be_configured() -> None:
-    """Without any key every setting has its documented default."""
+    """All settings have their documented defaults."""
     assert Settings.from_config({}) == Settings(
         launch_interval_seconds=300.0,
         tick_seconds=5.0,
         page_size=2000,
         publish_timeout_seconds=1.0,
-        registration=True,
+        registration=False,
         site_name="taskadmin",
     )
 
 
 def test_keys_of_others_are_ignored() -> None:
-    """A host's own keys, whatever they look like, are none of taskadmin's business."""
+    """The host's own keys aren't validated."""
     config = {"SECRET_KEY": "x", "TASKADMINISTRATOR": 1, "taskadmin_page_size": 0}
     assert Settings.from_config(config) == Settings()
 
@@ -52,8 +56,12 @@ def test_keys_of_others_are_ignored() -> None:
         ("REGISTRATION", " TRUE ", "registration", True),
         ("REGISTRATION", "yes", "registration", True),
         ("REGISTRATION", "1", "registration", True),
+        ("REGISTRATION", "off", "registration", False),
         ("REGISTRATION", False, "registration", False),
         ("SITE_NAME", "Ops", "site_name", "Ops"),
+        ("SCHEMA", " Jobs ", "database_schema", "Jobs"),
+        ("SCHEMA", None, "database_schema", None),
+        ("SITE_NAME", " Ops ", "site_name", "Ops"),
         ("JOBS", "", "jobs", ()),
         ("JOBS", "shop.jobs", "jobs", ("shop.jobs",)),
         ("JOBS", " shop.jobs, mail ,", "jobs", ("shop.jobs", "mail")),
@@ -64,7 +72,7 @@ def test_keys_of_others_are_ignored() -> None:
 def test_values_may_be_text_from_the_environment(
     key: str, raw: Any, field: str, value: Any
 ) -> None:
-    """Text is converted to the setting's type, which is always the same afterwards."""
+    """Text is converted to the setting's type."""
     found = getattr(read(**{key: raw}), field)
     assert found == value
     assert type(found) is type(value)
@@ -89,6 +97,11 @@ def test_values_may_be_text_from_the_environment(
         ("PAGE_SIZE", 0, WHOLE_PAGE),
         ("PAGE_SIZE", -1, WHOLE_PAGE),
         ("PAGE_SIZE", "10.5", WHOLE_PAGE),
+        ("PAGE_SIZE", 10.5, WHOLE_PAGE),
+        ("PAGE_SIZE", False, WHOLE_PAGE),
+        ("PAGE_SIZE", "nan", WHOLE_PAGE),
+        ("PAGE_SIZE", math.inf, WHOLE_PAGE),
+        pytest.param("PAGE_SIZE", 10**400, WHOLE_PAGE, id="huge whole"),
         ("PAGE_SIZE", 100_001, WHOLE_PAGE),
         ("PUBLISH_TIMEOUT_SECONDS", 0, "seconds as a number from 0.1 to 60"),
         ("PUBLISH_TIMEOUT_SECONDS", 61, "seconds as a number from 0.1 to 60"),
@@ -98,7 +111,14 @@ def test_values_may_be_text_from_the_environment(
         ("SITE_NAME", "", "a name of 1 to 60 characters"),
         ("SITE_NAME", "   ", "a name of 1 to 60 characters"),
         ("SITE_NAME", "x" * 61, "a name of 1 to 60 characters"),
+        ("MISSED_SLOTS", "later", "skip, run_once or run_all"),
+        ("MISSED_SLOTS", None, "skip, run_once or run_all"),
+        ("RESULT_RETENTION_DAYS", -1, "days as a number from 0 to 36500"),
+        ("MISSED_SLOT_GRACE_SECONDS", 1e9, "seconds as a number from 0 to 31536000"),
+        ("RESULTS_PER_TASK", 10**10, "a whole number from 0 to 1000000000"),
         ("SITE_NAME", 7, "a name of 1 to 60 characters"),
+        *(("SCHEMA", raw, SCHEMA) for raw in ("", "x" * 64, "a\0b", 7)),
+        *(("TRACE_URL", raw, TRACE_URL) for raw in ("", "https://a/", "javascript:{trace_id}", 7)),
         ("JOBS", "shop jobs", MODULES),
         ("JOBS", "shop/jobs.py", MODULES),
         ("JOBS", ".jobs", MODULES),
@@ -109,8 +129,10 @@ def test_values_may_be_text_from_the_environment(
         ("JOBS", 7, MODULES),
     ],
 )
-def test_a_wrong_value_is_refused_with_what_is_expected(key: str, raw: Any, expected: str) -> None:
-    """The message has the key, the value and what would be right."""
+def test_an_invalid_value_is_refused_with_the_expected_ones(
+    key: str, raw: Any, expected: str
+) -> None:
+    """The message has the key, the value and what is expected."""
     with pytest.raises(ConfigurationError) as caught:
         read(**{key: raw})
     assert str(caught.value) == f"TASKADMIN_{key} is {raw!r}; expected {expected}."
@@ -126,13 +148,34 @@ def test_a_wrong_value_is_refused_with_what_is_expected(key: str, raw: Any, expe
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_one(key: str, nearest: str) -> None:
-    """A misspelt setting isn't silently ignored."""
+    """A misspelt setting isn't ignored."""
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_config({key: "1"})
     assert str(caught.value) == f"{key} is not a setting of taskadmin; did you mean {nearest}?"
 
 
+def test_a_secret_is_not_in_its_error() -> None:
+    """Nor in the settings as text, which a log may contain."""
+    with pytest.raises(ConfigurationError) as caught:
+        read(METRICS_TOKEN="too short")
+
+    assert str(caught.value) == (
+        "TASKADMIN_METRICS_TOKEN is set; expected a text of at least 16 characters."
+    )
+    assert "sixteen" not in repr(read(METRICS_TOKEN="sixteen characters"))
+
+
+def test_all_errors_are_reported_at_once() -> None:
+    """With one line per key."""
+    with pytest.raises(ConfigurationError) as caught:
+        read(TICK_SECONDS="soon", PAGES=1, LEASE_SECONDS=60)
+    assert str(caught.value) == (
+        "TASKADMIN_PAGES is not a setting of taskadmin; did you mean TASKADMIN_PAGE_SIZE?\n"
+        "TASKADMIN_TICK_SECONDS is 'soon'; expected seconds as a number from 0.1 to 3600."
+    )
+
+
 def test_settings_do_not_change_later() -> None:
-    """What was read once stays."""
-    with pytest.raises(AttributeError):
-        Settings().page_size = 1  # type: ignore[misc]
+    """They are read-only."""
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().page_size = 1

@@ -1,19 +1,23 @@
 """Flower's settings: https://flower.readthedocs.io/en/latest/config.html
 
-Here and not on the command line, where every user of the machine could read the password.
+Not on the command line, where every user of the machine could read the password.
 """
 
 import os
 from urllib.parse import quote
 
-_user, _password = os.environ["RABBITMQ_USERNAME"], os.environ["RABBITMQ_PASSWORD"]
+from taskadmin_site.stack.environment import with_files
+
+_given, _ = with_files(os.environ)
+_user, _password = (quote(_given[f"RABBITMQ_{name}"], safe="") for name in ("USERNAME", "PASSWORD"))
 
 port = 5555
-basic_auth = [f"{_user}:{_password}"]
-# RabbitMQ's management port, for the lengths of the queues. It is on the broker's host.
-broker_api = (
-    f"http://{quote(_user, safe='')}:{quote(_password, safe='')}"
-    f"@{os.environ['RABBITMQ_HOST'].partition(':')[0]}:15672/api/"
-)
-# Seconds after which a worker that is gone leaves the list: each new container is a new one.
+basic_auth = [f"{_given['FLOWER_USERNAME']}:{_given['FLOWER_PASSWORD']}"]
+# RabbitMQ's management API on the broker's host, for queue lengths.
+broker_api = f"http://{_user}:{_password}@{_given['RABBITMQ_HOST'].partition(':')[0]}:15672/api/"
+# taskadmin's pages control workers; they check permissions.
+read_only = True
+# Workers have -E. Flower would tell them to send events every few seconds.
+enable_events = False
+# Seconds after which offline workers leave the list; each new container is a new worker.
 purge_offline_workers = 3600

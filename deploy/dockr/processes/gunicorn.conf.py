@@ -1,25 +1,36 @@
 """gunicorn's settings: https://docs.gunicorn.org/en/stable/settings.html
 
-Nothing of the site is imported here: what gunicorn's first process has imported isn't
-loaded again when a source is edited.
+Imports nothing from the site: gunicorn doesn't reload modules that its master process has imported.
 """
+
+import os
+from pathlib import Path
+
+#: Folder with one file per setting of this service.
+_settings = Path(os.environ.get("SETTINGS_FOLDER") or "/nowhere")
 
 bind = "0.0.0.0:8000"
 wsgi_app = "taskadmin_site:create_app()"
 workers = 2
-threads = 4
-reload = True
-# The supervisor ends what is left 5 s after it asked.
+threads = 8
+# Keep two threads free for requests that need no database, such as health checks.
+if not (_settings / "TASKADMIN_PAGES_AT_ONCE").exists():
+    os.environ.setdefault("TASKADMIN_PAGES_AT_ONCE", str(threads - 2))
+# docker-compose.yml sets SOURCES where it mounts them.
+reload = bool(os.environ.get("SOURCES"))
+reload_extra_files = [str(file) for file in _settings.glob("*")]
+# honcho kills the process after 5 s.
 graceful_timeout = 4  # seconds
-# The heartbeat files of gunicorn's processes: in memory, as a slow disk would stop them.
+# For gunicorn's heartbeat files: in memory, because a slow disk would block the workers.
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - the container's own
-# A way to control gunicorn from outside that nobody here uses.
+# Unused.
 control_socket_disable = True
 
-# The query is left out: what people search for, or a link's token, is nobody's business.
-access_log_format = "%(m)s %(U)s %(s)s after %(M)s ms"
+# %(h)s is the client or, behind a proxy, the proxy. The query string is omitted: it has search
+# terms and tokens.
+access_log_format = "%(h)s %(m)s %(U)s %(s)s after %(M)s ms"
 
-# For gunicorn's first process; the others get the site's own logging when they load it.
+# For the master process; worker processes use the site's logging once they have loaded it.
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,11 +1,14 @@
-"""Run a command, and run it anew when one of the mounted sources was edited.
+"""Run a command and restart it when one of the mounted sources or settings is edited.
 
     python reload.py celery -A taskadmin_site.celery_app worker ...
 
-Ends with the command's exit code when the command ends by itself, so that a restart policy
-or a supervisor sees it (``watchfiles COMMAND`` goes on waiting for an edit, over a dead
-process). An edit that isn't Python yet is left alone until it is saved again. Nothing of
-the site is imported here: an edit of it would not be seen, and it costs 60 MB.
+``SOURCES`` and ``SETTINGS_FOLDER`` name their folders. Without ``SOURCES``, the command replaces
+this process.
+
+Exits with the command's exit code, so that a restart policy or a supervisor notices that the
+command has ended (``watchfiles COMMAND`` would wait for an edit instead). Edits with syntax
+errors are ignored until they are fixed. Imports nothing from the site, which would take 60 MB
+and wouldn't be reloaded.
 """
 
 from __future__ import annotations
@@ -20,17 +23,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 
-from watchfiles import PythonFilter, watch
+from watchfiles import Change, PythonFilter, watch
 
-#: Seconds between two looks at whether the command still runs.
+#: Seconds between checks that the command is still running.
 LOOK_SECONDS = 0.5
-#: Seconds that a command has to finish what it is at before it is run anew.
+#: Seconds after which a command that doesn't end is killed.
 FINISH_SECONDS = 25
 
 
 def main(command: list[str]) -> int:
     """Run *command* until it ends, and return its exit code."""
-    paths = os.environ["SOURCES"].split(":")
+    paths = os.environ.get("SOURCES", "").split(":")
+    if paths == [""]:
+        os.execvp(command[0], command)  # noqa: S606 - it comes from docker-compose.yml
     process = subprocess.Popen(command)  # noqa: S603 - it comes from docker-compose.yml
 
     def pass_on(number: int, _: FrameType | None) -> None:
@@ -38,9 +43,11 @@ def main(command: list[str]) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, pass_on)
+    settings = os.environ.get("SETTINGS_FOLDER")
     edits = watch(
         *paths,
-        watch_filter=PythonFilter(),
+        *([settings] if settings else []),
+        watch_filter=_SourcesAnd(settings),
         rust_timeout=int(LOOK_SECONDS * 1000),
         yield_on_timeout=True,
         raise_interrupt=False,
@@ -50,10 +57,23 @@ def main(command: list[str]) -> int:
             return code if code >= 0 else 128 - code
         files = sorted({Path(name) for _, name in changes})
         if files and not _says_why_not(files):
-            _log(f"Edited: {', '.join(file.name for file in files)}; running anew")
+            _log(f"Edited: {', '.join(file.name for file in files)}; restarting")
             _stop(process)
             process = subprocess.Popen(command)  # noqa: S603
-    raise AssertionError("watch() ends for Ctrl-C only, which is passed on instead")
+    raise AssertionError("watch() only ends on Ctrl-C, which is passed on instead")
+
+
+class _SourcesAnd(PythonFilter):
+    """Watch Python files, and files in the settings folder that are named like variables."""
+
+    def __init__(self, settings: str | None) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def __call__(self, change: Change, path: str) -> bool:
+        folder, name = os.path.split(path)
+        is_variable = name.isidentifier() and name.isupper()
+        return super().__call__(change, path) or (folder == self._settings and is_variable)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -66,14 +86,16 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _says_why_not(files: Iterable[Path]) -> bool:
-    """Whether one of *files* can't be imported as it is; the log says where."""
+    """Log a syntax error in one of *files*, and return whether there was one."""
     for file in files:
+        if file.suffix != ".py":
+            continue
         try:
             ast.parse(file.read_bytes(), file.name)
         except FileNotFoundError:
             continue
         except (OSError, SyntaxError, ValueError) as error:
-            _log(f"Edited: {file.name}, but it can't be run as it is: {error}")
+            _log(f"Edited: {file.name}; not restarting because of an error: {error}")
             return True
     return False
 

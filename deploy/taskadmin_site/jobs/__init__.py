@@ -1,4 +1,4 @@
-"""The site's own jobs: ``TASKADMIN_JOBS`` names this package."""
+"""The site's own jobs, loaded by ``TASKADMIN_JOBS``."""
 
 from .http import http_latency
 from .queues import queue_depth

@@ -1,4 +1,4 @@
-"""How much waits in a queue."""
+"""A job that measures the length of a queue."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from pydantic import Field
 from taskadmin import job
 from taskadmin.state import get_state
 
-#: Seconds for connecting, and for each answer.
+#: Timeout in seconds for connecting, and for each answer.
 PATIENCE = 5.0
 
 
 class NoSuchQueue(Exception):
-    """The broker has no queue of this name."""
+    """The broker has no queue with this name."""
 
 
 @job(max_attempts=2, backoff_seconds=5, time_limit=60)
 def queue_depth(
     queue: Annotated[
-        str, Field(min_length=1, max_length=100, description="Such as taskadmin.runs.")
+        str,
+        Field(min_length=1, max_length=100, description="Such as taskadmin.runs."),
     ],
 ) -> int:
-    """Messages that wait in a queue of the broker; those that workers hold don't count."""
+    """Count the messages that are ready in a queue, without those that workers hold."""
     celery = get_state().celery
-    assert celery is not None, "a worker has one"
+    assert celery is not None, "workers have one"
     with celery.connection_for_read(connect_timeout=PATIENCE) as connection:
         connection.ensure_connection(max_retries=1, timeout=PATIENCE)
         channel = connection.default_channel
         try:
-            # Passive: looks, and makes none.
+            # Passive: doesn't create the queue.
             return int(channel.queue_declare(queue, passive=True).message_count)
         except connection.channel_errors as error:
-            raise NoSuchQueue(f"The broker has no queue called {queue}.") from error
+            raise NoSuchQueue(f"The broker has no queue named {queue}.") from error

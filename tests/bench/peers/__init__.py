@@ -1,1 +1,1 @@
-"""The others, each as its documentation shows it; they run in an environment of their own."""
+"""The peers, each used as its documentation shows, in a separate environment."""

@@ -1,6 +1,6 @@
-"""Celery by itself: a number is drawn and stored in one of several ways.
+"""Plain Celery: draw a number and store it in one of several ways.
 
-``BENCH_BROKER`` and ``BENCH_DSN`` say where; ``BENCH_BACKEND`` is Celery's result backend.
+``BENCH_BROKER`` and ``BENCH_DSN`` are the servers, ``BENCH_BACKEND`` is Celery's result backend.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _INSERT = "INSERT INTO peer_result (task_id, params, result) VALUES (%s, %s, %s)
 
 
 def connection() -> psycopg.Connection:
-    """This process's connection, which commits each statement."""
+    """Return this process's autocommit connection."""
     pid = os.getpid()
     if pid not in _connections:
         _connections[pid] = psycopg.connect(os.environ["BENCH_DSN"], autocommit=True)
@@ -31,14 +31,14 @@ def connection() -> psycopg.Connection:
 
 
 def row(number: int, low: float, high: float) -> tuple[int, str, float]:
-    """What is stored of a run: the same for everybody."""
+    """Return the row of a run, the same for all peers."""
     params = json.dumps({"lower_limit": low, "upper_limit": high})
     return number, params, random.uniform(low, high)  # noqa: S311 - no secret
 
 
 @app.task(name="peer.nothing")
 def nothing(number: int, low: float, high: float) -> float:
-    """Draw, and store nothing here: a result backend may."""
+    """Draw, and store nothing, except in a result backend."""
     return row(number, low, high)[2]
 
 
@@ -48,21 +48,28 @@ def insert(number: int, low: float, high: float) -> None:
     connection().execute(_INSERT, row(number, low, high))
 
 
+@app.task(name="peer.nap")
+def nap(number: int, low: float, high: float) -> None:
+    """Sleep for a millisecond, and insert a row."""
+    time.sleep(0.001)
+    connection().execute(_INSERT, row(number, low, high))
+
+
 try:
     from celery_batches import Batches
-except ImportError:  # it isn't measured, then
+except ImportError:  # not measured
     pass
 else:
 
     @app.task(name="peer.batch", base=Batches, flush_every=200, flush_interval=0.1)
     def batch(requests: list[Any]) -> None:
-        """Draw for each message, and insert all of their rows at once."""
+        """Draw for each message, and insert all rows at once."""
         with connection().cursor() as cursor:
             cursor.executemany(_INSERT, [row(*request.args) for request in requests])
 
 
 def main() -> None:
-    """Send so many messages of a task, and print how many per second that were."""
+    """Send messages of a task, and print the messages per second."""
     name, number = sys.argv[1], int(sys.argv[2])
     task = app.tasks[name]
     task.delay(0, 0.0, 1.0)

@@ -1,6 +1,6 @@
-"""django-celery-beat: one tick over so many periodic tasks that are all due.
+"""django-celery-beat: one tick with many periodic tasks that are all due.
 
-Prints how many it sent per second. ``BENCH_BROKER`` and ``BENCH_DATABASE`` (a URL) say where.
+Prints the tasks sent per second. ``BENCH_BROKER`` and ``BENCH_DATABASE`` are URLs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 
 def main() -> None:
-    """Make the rows, let the scheduler read them, and let it tick until each was sent."""
+    """Create the tasks, load the scheduler, and tick until all are sent."""
     number = int(sys.argv[1])
     parts = urlsplit(os.environ["BENCH_DSN"])
     import django
@@ -61,7 +61,7 @@ def main() -> None:
 
     @app.task(name="peer.nothing")
     def nothing(*_: float) -> None:
-        """It is only sent."""
+        """Do nothing: it is only sent."""
 
     scheduler = DatabaseScheduler(app=app)
     sent = 0
@@ -73,7 +73,7 @@ def main() -> None:
         return apply_async(*arguments, **options)
 
     scheduler.apply_async = counting
-    _ = scheduler.schedule  # reading it is what a start costs
+    _ = scheduler.schedule  # load the schedule before measuring
     begun = time.monotonic()
     while sent < number:
         scheduler.tick()

@@ -1,6 +1,6 @@
-"""Dramatiq over RabbitMQ: a number is drawn and stored, as ``celery_app`` does with one INSERT.
+"""Dramatiq with RabbitMQ: draw a number and store it, like ``celery_app`` with one INSERT.
 
-``BENCH_BROKER`` and ``BENCH_DSN`` say where.
+``BENCH_BROKER`` and ``BENCH_DSN`` are the servers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _INSERT = "INSERT INTO peer_result (task_id, params, result) VALUES (%s, %s, %s)
 
 @dramatiq.actor
 def insert(number: int, low: float, high: float) -> None:
-    """Draw, and insert one row by this thread's connection, which commits each statement."""
+    """Draw, and insert a row with this thread's autocommit connection."""
     if not hasattr(_own, "connection"):
         _own.connection = psycopg.connect(os.environ["BENCH_DSN"], autocommit=True)
     params = json.dumps({"lower_limit": low, "upper_limit": high})
@@ -33,7 +33,7 @@ def insert(number: int, low: float, high: float) -> None:
 
 
 def main() -> None:
-    """Send so many messages, and print how many per second that were."""
+    """Send messages, and print the messages per second."""
     number = int(sys.argv[1])
     insert.send(0, 0.0, 1.0)
     begun = time.monotonic()

@@ -1,6 +1,6 @@
-"""Procrastinate, whose queue is a table: a number is drawn and stored with one INSERT.
+"""Procrastinate, whose queue is a table: draw a number and store it with one INSERT.
 
-``BENCH_DSN`` says where.
+``BENCH_DSN`` is the database.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _pools: dict[int, AsyncConnectionPool] = {}
 
 
 async def _pool() -> AsyncConnectionPool:
-    """This process's connections, which commit each statement."""
+    """Return this process's autocommit connections."""
     pid = os.getpid()
     if pid not in _pools:
         pool = AsyncConnectionPool(
@@ -36,7 +36,7 @@ async def _pool() -> AsyncConnectionPool:
 
 @app.task(name="peer.insert")
 async def insert(number: int, low: float, high: float) -> None:
-    """Draw, and insert one row."""
+    """Draw, and insert a row."""
     params = json.dumps({"lower_limit": low, "upper_limit": high})
     result = random.uniform(low, high)  # noqa: S311 - no secret
     async with (await _pool()).connection() as connection:
@@ -44,7 +44,7 @@ async def insert(number: int, low: float, high: float) -> None:
 
 
 def main() -> None:
-    """Make its tables and so many jobs in a loop, and print how many per second that were."""
+    """Create the tables, create jobs in a loop, and print the jobs per second."""
     number = int(sys.argv[1])
     with procrastinate.App(
         connector=procrastinate.SyncPsycopgConnector(conninfo=os.environ["BENCH_DSN"])

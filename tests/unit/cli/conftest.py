@@ -17,7 +17,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture(autouse=True)
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs of one test are unknown to the next."""
+    """Remove a test's jobs at its end."""
     monkeypatch.setattr(registry, "_jobs", dict(registry._jobs))
 
     @job(name="mail")
@@ -27,7 +27,7 @@ def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run(app: Flask) -> Run:
-    """Runs a command; with *fails* it has to end with 1."""
+    """Run a command; with *fails*, the exit code must be 1."""
 
     def invoke(*arguments: str, fails: bool = False, text: str | None = None) -> Result:
         done = app.test_cli_runner().invoke(taskadmin_cli, list(arguments), input=text)

@@ -16,19 +16,8 @@ from taskadmin.models import AuditEntry, RunState, Task, TaskPause, TaskResult
 Run = Callable[..., Result]
 
 
-def test_jobs_with_their_arguments(run: Run, make_task: MakeTask) -> None:
-    """For people and for programs."""
-    make_task()
-    assert "mail" in run("jobs", "list").output
-    listed = {one["name"]: one for one in json.loads(run("jobs", "list", "--json").output)}
-    assert listed["generate_random_number"]["tasks"] == 1
-    arguments = {one["name"]: one for one in listed["mail"]["arguments"]}
-    assert arguments["password"]["masked"]
-    assert (arguments["copies"]["kind"], arguments["copies"]["default"]) == ("integer", 1)
-
-
 def test_tasks_by_job_and_state(run: Run, make_task: MakeTask) -> None:
-    """Orphaned and invalid ones are states of their own."""
+    """Including orphaned and invalid ones."""
     make_task(name="Dice")
     make_task(name="Off", enabled=False)
     make_task(name="Gone", job="nobody", params={"a": 1})
@@ -43,7 +32,7 @@ def test_tasks_by_job_and_state(run: Run, make_task: MakeTask) -> None:
 
 
 def test_a_secret_is_never_printed(run: Run, make_task: MakeTask) -> None:
-    """Not by show, nor by export."""
+    """Neither by show nor by export."""
     task = make_task(name="Mail", job="mail", params={"to": "ana", "password": "hunter22"})
     for arguments, mark in (
         (("show", str(task.id)), "••••••"),
@@ -56,7 +45,7 @@ def test_a_secret_is_never_printed(run: Run, make_task: MakeTask) -> None:
 
 
 def test_run_with_other_arguments(run: Run, session: Session, make_task: MakeTask) -> None:
-    """Read by the job's types; the task keeps its own, and the trail has no secret."""
+    """Parsed by the job's types; the task keeps its own, and the audit trail has no secret."""
     task = make_task(job="mail", params={"to": "ana", "password": "hunter22"})
     done = run(
         *("tasks", "run", str(task.id), "--arg", "copies=3", "--arg", "password=swordfish"),
@@ -83,19 +72,20 @@ def test_run_with_other_arguments(run: Run, session: Session, make_task: MakeTas
 def test_arguments_that_do_not_fit(
     run: Run, session: Session, make_task: MakeTask, given: str, told: str
 ) -> None:
-    """Nothing is started."""
+    """No run starts."""
     task = make_task(job="mail", params={"to": "ana", "password": "hunter22"})
     assert told in run("tasks", "run", str(task.id), "--arg", given, fails=True).output
     assert session.scalars(select(TaskResult)).all() == []
 
 
+@pytest.mark.parametrize("unknown", ["999", str(2**63)])
 @pytest.mark.parametrize("command", ["run", "pause", "resume", "show"])
 def test_an_unknown_id_changes_nothing(
-    run: Run, session: Session, make_task: MakeTask, command: str
+    run: Run, session: Session, make_task: MakeTask, command: str, unknown: str
 ) -> None:
-    """Not even the tasks that are there."""
-    ids = ["999"] if command == "show" else [str(make_task().id), "999"]
-    assert "There is no task 999" in run("tasks", command, *ids, fails=True).output
+    """Not even the other tasks."""
+    ids = [unknown] if command == "show" else [str(make_task().id), unknown]
+    assert f"There is no task {unknown}" in run("tasks", command, *ids, fails=True).output
     assert session.scalars(select(TaskResult)).all() == []
     assert session.scalars(select(TaskPause)).all() == []
 

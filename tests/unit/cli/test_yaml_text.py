@@ -1,4 +1,4 @@
-"""YAML of tasks: what is read and written, within bounds."""
+"""Read and write YAML of tasks, with limits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from taskadmin import errors
 from taskadmin.cli.yaml_text import read_yaml, write_yaml
-from taskadmin.store.as_code import Lines
+from taskadmin.store.tasks.as_code.format import Lines
 
-# What JSON columns of both databases hold: neither NUL nor half a character.
+# Texts that JSON columns of both databases store: without NUL and lone surrogates.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
 words = st.sampled_from(
     [
@@ -46,7 +46,7 @@ values = st.recursive(
 
 
 def written(document: Any) -> str:
-    """What an export of *document* is."""
+    """Return the export of *document*."""
     file = io.StringIO()
     write_yaml(document, file)
     return file.getvalue()
@@ -65,13 +65,13 @@ def test_whatever_is_written_is_read_again(value: Any) -> None:
 @settings(max_examples=200, deadline=None)
 @given(texts | words)
 def test_other_readers_take_texts_for_texts(text: str) -> None:
-    """Quotes stand wherever YAML 1.1 needs them, but for dates."""
+    """Texts that YAML 1.1 would read as other types are quoted, except dates."""
     value = yaml.safe_load(written({"value": text}))["value"]
     assert value == text or str(value)[:10] == text[:10]
 
 
-def test_plain_words_mean_what_yaml_1_2_says() -> None:
-    """PyYAML's own loader reads the Norway problem, and octal and sexagesimal numbers."""
+def test_plain_words_are_read_as_in_yaml_1_2() -> None:
+    """Unlike with PyYAML's own loader: no, octal and sexagesimal numbers."""
     read = read_yaml(b"[no, 010, 1:30, 1e5, 2027-01-01T09:00:00+01:00, 1_000, ~, true, -.inf]")
     assert read == [
         *("no", "010", "1:30", 100000.0, "2027-01-01T09:00:00+01:00", "1_000", None, True),
@@ -80,12 +80,12 @@ def test_plain_words_mean_what_yaml_1_2_says() -> None:
 
 
 def test_texts_of_several_lines_are_blocks() -> None:
-    """So that a diff shows the line that changed."""
+    """So that a diff shows the changed line."""
     assert written({"body": "Dear all,\nhello\n"}) == "body: |\n  Dear all,\n  hello\n"
 
 
 def test_mappings_know_their_lines() -> None:
-    """For whoever has to find what is wrong."""
+    """For error messages."""
     document = read_yaml(b"# tasks\ntasks:\n- name: A\n  job: mail\n")
     [entry] = document["tasks"]
     assert isinstance(entry, Lines)
@@ -95,28 +95,28 @@ def test_mappings_know_their_lines() -> None:
 @pytest.mark.parametrize(
     ("raw", "told"),
     [
-        (b"a: &x [1]\nb: *x", "line 1, column 4: anchors and aliases aren't used here."),
-        (b"a: *x", "aliases aren't used here"),
-        (b"a: 1\nb: 2\na: 3", "line 3, column 1: a stands here twice."),
-        (b"1: 2", "a name that isn't a text"),
-        (b"[" * 100, "nested more than 50 times"),
-        (b"[" * 1_000_000, "nested more than 50 times"),
+        (b"a: &x [1]\nb: *x", "line 1, column 4: anchors and aliases aren't allowed."),
+        (b"a: *x", "aliases aren't allowed"),
+        (b"a: 1\nb: 2\na: 3", "line 3, column 1: a is defined twice."),
+        (b"1: 2", "a key that isn't a string"),
+        (b"[" * 111, "nested more than 110 levels deep"),
+        (b"[" * 1_000_000, "nested more than 110 levels deep"),
         (b"a: !!python/name:os.system ''", "could not determine a constructor"),
-        (b"a: \xff", "line 1 isn't written in UTF-8"),
+        (b"a: \xff", "line 1 isn't UTF-8"),
         (b"a: [1", "line 2, column 1: while parsing a flow sequence, "),
-        (b"a: " + b"9" * 5000, "This is no YAML: Exceeds the limit"),
-        (b"a: \x01", "This is no YAML: "),
+        (b"a: " + b"9" * 5000, "Not valid YAML: Exceeds the limit"),
+        (b"a: \x01", "Not valid YAML: "),
         (b"a: b\n---\nc: d", "single document"),
         (b"a" * 10_000_001, "larger than 10,000,000 bytes"),
     ],
 )
 def test_what_is_refused(raw: bytes, told: str) -> None:
-    """With the place, and before it costs much."""
+    """With the place, and quickly."""
     with pytest.raises(errors.TaskAdminError) as caught:
         read_yaml(raw)
     assert told in str(caught.value)
 
 
 def test_a_file_with_a_byte_order_mark() -> None:
-    """As Windows' editor writes it."""
+    """As written by editors on Windows."""
     assert read_yaml("\ufefftasks: []\n".encode()) == {"tasks": []}

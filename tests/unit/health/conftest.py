@@ -1,18 +1,21 @@
-"""What tests of health share."""
+"""Fixtures for tests of health checks."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from flask import Flask
+from kombu import Connection
 from sqlalchemy.orm import Session
 
 from fixture_types import MakeApp, MakeTask
+from taskadmin.jobs import GENERATE_RANDOM_NUMBER_JOB, registry
 from taskadmin.models import (
     Launch,
     LaunchKind,
@@ -23,12 +26,19 @@ from taskadmin.models import (
     RunState,
     TaskResult,
 )
-from taskadmin.store.clock import now
+from taskadmin.queue.celery_app.queues import (
+    LAUNCH_QUEUE,
+    RUNS_QUEUE,
+    consumed_queues,
+    dead_queue,
+    declare_queue,
+)
+from taskadmin.store.database.clock import now
 
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port that accepts connections and never says anything."""
+    """A port that accepts connections without responding."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(50)
@@ -37,7 +47,7 @@ def silent_port() -> Iterator[int]:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port where nobody listens."""
+    """A port on which nothing listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -51,8 +61,17 @@ def rabbit_app(make_app: MakeApp, broker_url: str) -> Flask:
 
 
 @pytest.fixture
+def queues(broker_url: str) -> Iterator[Any]:
+    """A channel of a broker with taskadmin's queues."""
+    with Connection(broker_url) as connection:
+        for queue in (*consumed_queues(), dead_queue()):
+            declare_queue(connection, queue)
+        yield connection.default_channel
+
+
+@pytest.fixture
 def add_process(session: Session) -> Callable[..., Process]:
-    """Rows of processes that were seen some seconds ago."""
+    """Add processes seen so many seconds ago."""
 
     def add(kind: ProcessKind, *, silent: float = 0.0, **values: Any) -> Process:
         seen_at = now(session) - timedelta(seconds=silent)
@@ -77,7 +96,7 @@ def add_process(session: Session) -> Callable[..., Process]:
 
 @pytest.fixture
 def tick(session: Session) -> Callable[[float], None]:
-    """Notes that a launcher ticked some seconds ago."""
+    """Record a launcher's tick so many seconds ago."""
 
     def note(seconds_ago: float) -> None:
         state = session.get_one(LedgerState, 1)
@@ -89,7 +108,7 @@ def tick(session: Session) -> Callable[[float], None]:
 
 @pytest.fixture
 def add_launch(session: Session) -> Callable[..., Launch]:
-    """Launches that were opened some seconds ago, and closed at the same time if they are closed."""
+    """Add launches opened, and if closed, closed so many seconds ago."""
 
     def add(state: LaunchState, *, seconds_ago: float, kind: str = LaunchKind.MANUAL) -> Launch:
         moment = now(session) - timedelta(seconds=seconds_ago)
@@ -111,7 +130,7 @@ def add_launch(session: Session) -> Callable[..., Launch]:
 def add_run(
     session: Session, make_task: MakeTask, add_launch: Callable[..., Launch]
 ) -> Callable[..., TaskResult]:
-    """Queued runs of published launches."""
+    """Add queued runs of published launches."""
 
     def add(*, seconds_ago: float, **values: Any) -> TaskResult:
         launch = add_launch(LaunchState.PUBLISHED, seconds_ago=seconds_ago)
@@ -134,3 +153,28 @@ def add_run(
         return run
 
     return add
+
+
+@pytest.fixture
+def all_well(
+    rabbit_app: Flask,
+    queues: Any,
+    add_process: Callable[..., Process],
+    tick: Callable[[float], None],
+) -> Flask:
+    """An application without problems, with simulated consumers."""
+    rabbit_app.secret_key = token_hex()
+    for name in (LAUNCH_QUEUE, RUNS_QUEUE):
+        queues.basic_consume(name)
+    add_process(ProcessKind.BEAT)
+    add_process(ProcessKind.LAUNCHER, queues=LAUNCH_QUEUE)
+    add_process(ProcessKind.WORKER, queues=RUNS_QUEUE)
+    tick(2)
+    return rabbit_app
+
+
+@pytest.fixture(autouse=True)
+def only_the_built_in_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide other tests' jobs, which affect how long a run may wait."""
+    name = GENERATE_RANDOM_NUMBER_JOB.name
+    monkeypatch.setattr(registry, "_jobs", {name: GENERATE_RANDOM_NUMBER_JOB})

@@ -1,4 +1,4 @@
-"""Jobs that a test registers are gone after it."""
+"""Remove a test's jobs afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job says while it runs."""
+"""Progress and messages of a running job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taskadmin.jobs import Progress
 
 
 class Sink:
-    """Keeps what it is given, and a clock that is set by hand."""
+    """Records reports, with a clock set by the test."""
 
     def __init__(self) -> None:
         self.given: list[Progress] = []
@@ -28,7 +28,7 @@ class Sink:
 
 
 def test_a_job_can_be_called_without_a_worker() -> None:
-    """``Run()`` has a value for everything and tells what was said."""
+    """``Run()`` has defaults and returns the messages."""
     run = Run()
     run.log("one")
     run.progress(1)
@@ -41,7 +41,7 @@ def test_a_job_can_be_called_without_a_worker() -> None:
 
 
 def test_reports_are_at_least_half_a_second_apart() -> None:
-    """The first is sent at once; what comes after it waits, and is sent whole."""
+    """The first is sent at once; later ones are combined."""
     sink = Sink()
     run = Run(run_id=3, attempt=2, sink=sink, clock=sink.clock)
     for number in range(1000):
@@ -60,7 +60,7 @@ def test_reports_are_at_least_half_a_second_apart() -> None:
 
 
 def test_the_newest_lines_are_kept() -> None:
-    """200 of them, those of earlier attempts included."""
+    """200, including those of earlier attempts."""
     run = Run(attempt=2, earlier=Progress(0.9, [("t", 1, f"old {n}") for n in range(300)]))
     assert len(run.reported.lines) == 200
     assert run.reported.progress is None
@@ -73,10 +73,16 @@ def test_the_newest_lines_are_kept() -> None:
 
 @pytest.mark.parametrize(
     ("line", "kept"),
-    [("x" * 1001, "x" * 1000), ("a\x00b", "a\ufffdb"), ("a\ud800b", "a?b"), (7, "7"), ("", "")],
+    [
+        ("x" * 1001, "x" * 1000),
+        ("a\x00b", r"a\x00b"),
+        ("a\ud800b", r"a\ud800b"),
+        (7, "7"),
+        ("", ""),
+    ],
 )
 def test_lines_can_be_stored(line: Any, kept: str) -> None:
-    """Neither too long nor with characters that PostgreSQL refuses."""
+    """Long lines are cut, unstorable characters escaped."""
     run = Run()
     run.log(line)
     assert run.reported.lines[0][2] == kept
@@ -84,14 +90,14 @@ def test_lines_can_be_stored(line: Any, kept: str) -> None:
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, math.nan, math.inf, "0.5", None, True])
 def test_a_progress_is_a_share(share: Any) -> None:
-    """What is none is refused with its value."""
+    """Other values are refused with the value."""
     with pytest.raises(ValueError, match="expected a number from 0 to 1") as caught:
         Run().progress(share)
     assert repr(share) in str(caught.value)
 
 
 def test_a_report_that_fails_does_not_break_the_job(caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged once, and tried again with the next one."""
+    """It is logged once, and retried with the next one."""
     tries = []
 
     def fail(progress: Progress) -> None:
@@ -104,11 +110,13 @@ def test_a_report_that_fails_does_not_break_the_job(caplog: pytest.LogCaptureFix
         run.flush()
         run.flush()
     assert len(tries) == 3
-    assert [record.getMessage() for record in caplog.records] == ["What run 9 says can't be stored"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Can't store the progress of run 9"
+    ]
 
 
 def test_a_time_limit_reaches_the_job() -> None:
-    """The signal may come while a report is written: swallowed, the process would be killed."""
+    """Its exception isn't swallowed during a report, as the process would be killed later."""
 
     class SoftTimeLimitExceeded(Exception):
         pass

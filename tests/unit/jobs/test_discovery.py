@@ -1,9 +1,8 @@
-"""Modules that register jobs are imported when the application starts."""
+"""Import modules with jobs when the application starts."""
 
 from __future__ import annotations
 
 import sys
-from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("folder")
 def test_modules_are_imported() -> None:
-    """Twice does no harm."""
+    """Importing twice is harmless."""
     load_jobs(("found_jobs", "found_jobs"))
     assert get_job("found").function.__module__ == "found_jobs"
     sys.modules.pop("found_jobs")
@@ -41,30 +40,32 @@ def test_modules_are_imported() -> None:
         ("broken_jobs", "OSError: no disk."),
         (
             "wrong_jobs",
-            "InvalidJob: The parameter x of f has no annotation; write what it takes, as in `x: int`.",
+            "InvalidJob: The parameter x of f has no annotation; add one, as in `x: int`.",
         ),
     ],
 )
 def test_a_module_that_can_not_be_imported_is_named(module: str, cause: str) -> None:
-    """With the cause, which the traceback has whole."""
+    """With the cause."""
     with pytest.raises(ConfigurationError) as caught:
         load_jobs([module])
     assert str(caught.value) == (f"TASKADMIN_JOBS names {module}, which can't be imported: {cause}")
     assert caught.value.__cause__ is not None
 
 
-@pytest.mark.usefixtures("folder")
-def test_packages_may_bring_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By an entry point; one that can't be imported is named."""
-    points = [EntryPoint("a", "found_jobs", "taskadmin.jobs")]
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: EntryPoints(points))
+def test_packages_may_bring_jobs(folder: Path) -> None:
+    """With an entry point; a package whose jobs can't be imported is named."""
+    metadata = folder / "acme_jobs-1.2.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-jobs\nVersion: 1.2\n")
+    points = metadata / "entry_points.txt"
+    points.write_text("[taskadmin.jobs]\na = found_jobs\n")
     load_entry_points()
     assert get_job("found").name == "found"
     sys.modules.pop("found_jobs")
-    points.append(EntryPoint("b", "broken_jobs:tasks", "taskadmin.jobs"))
+    points.write_text("[taskadmin.jobs]\na = found_jobs\nb = broken_jobs:tasks\n")
     with pytest.raises(ConfigurationError) as caught:
         load_entry_points()
     assert str(caught.value) == (
-        "The entry point b of taskadmin.jobs names broken_jobs:tasks, "
-        "which can't be imported: OSError: no disk."
+        "The package acme-jobs 1.2 has the entry point b in taskadmin.jobs, broken_jobs:tasks,"
+        " which can't be imported: OSError: no disk."
     )

@@ -1,4 +1,4 @@
-"""What people are asked for, made from the model of a job's arguments."""
+"""Form fields from the model of a job's arguments."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from taskadmin.jobs.fields import ArgumentField, fields_of, fields_of_model
 
 
 class Colour(Enum):
-    """A choice."""
+    """An enumeration."""
 
     RED = "red"
     DARK_BLUE = "#00008b"
 
 
 class Level(IntEnum):
-    """A choice of numbers."""
+    """An enumeration of numbers."""
 
     LOW = 1
     HIGH = 2
 
 
 class Address(BaseModel):
-    """A model within a model."""
+    """A nested model."""
 
     street: str = "Elm"
 
@@ -38,7 +38,7 @@ CustomerId = NewType("CustomerId", int)
 
 
 def field(annotation: Any, default: Any = ..., *, masked: bool = False) -> ArgumentField:
-    """The field of one argument."""
+    """Return the field of an argument."""
     model = create_model("Arguments", the_argument=(annotation, default))
     (found,) = fields_of_model(model, masked=frozenset({"the_argument"} if masked else ()))
     return found
@@ -74,16 +74,16 @@ def field(annotation: Any, default: Any = ..., *, masked: bool = False) -> Argum
     ],
 )
 def test_each_type_is_asked_for_in_its_own_way(annotation: Any, kind: str) -> None:
-    """Also where None is allowed, which alone makes no other field of it."""
+    """Optional types have the same field."""
     assert field(annotation).kind == kind
     optional = field(annotation | None, None)
-    # A switch has no third position.
+    # A checkbox has no third state.
     assert optional.kind == ("choice" if kind == "switch" else kind)
     assert (optional.optional, optional.required) == (True, False)
 
 
 def test_arguments_without_a_default_are_required() -> None:
-    """A default is shown as JSON has it."""
+    """Defaults are shown as in JSON."""
     assert (field(int).required, field(int).default) == (True, None)
     assert (field(timedelta, timedelta(hours=1)).required) is False
     assert field(timedelta, timedelta(hours=1)).default == "PT1H"
@@ -92,21 +92,21 @@ def test_arguments_without_a_default_are_required() -> None:
 
 
 def test_a_secret_has_no_default_to_show() -> None:
-    """Masked ones are secrets of whatever they are."""
+    """Masked arguments of any type are secrets."""
     assert field(SecretStr, SecretStr("x")).default is None
     masked = field(int, 7, masked=True)
     assert (masked.kind, masked.content, masked.default) == ("secret", "integer", None)
 
 
 def test_labels_and_help_come_from_the_signature() -> None:
-    """A title wins over the name; a model's own title doesn't."""
+    """A field's title overrides the name; a model's title doesn't."""
     described = field(Annotated[int, Field(description="In metres.", title="How far")])
     assert (described.label, described.help) == ("How far", "In metres.")
     assert field(Colour).label == "The argument"
 
 
 def test_choices_have_labels() -> None:
-    """Members are called by their names unless the value says the same, literals by values."""
+    """Members have their names, unless equal to the value; literals have their values."""
     assert field(Colour).choices == (("red", "red"), ("#00008b", "Dark blue"))
     assert field(Level | None, None).choices == ((1, "Low"), (2, "High"))
     assert field(Literal["a", 1]).choices == (("a", "a"), (1, "1"))
@@ -115,15 +115,15 @@ def test_choices_have_labels() -> None:
 
 @pytest.mark.parametrize("annotation", [Literal["1", 1], Literal["", "a"]])
 def test_choices_that_look_alike_are_entered_as_json(annotation: Any) -> None:
-    """A list sends text, in which 1 and "1" are the same."""
+    """A select sends text, in which 1 and "1" are equal."""
     assert (field(annotation).kind, field(annotation).choices) == ("json", ())
 
 
 def test_bounds_are_known_in_numbers_and_words() -> None:
-    """Behind an Optional too."""
+    """Also inside Optional."""
     bounded = field(Annotated[float, Field(gt=0, le=60)] | None, None)
-    assert (bounded.minimum, bounded.maximum) == (0, 60)
     assert bounded.limits == "More than 0, at most 60."
+    assert field(Annotated[int, Field(le=10**5000)]).limits == "At most 1e+5000."
     assert field(Annotated[int, Field(ge=0, multiple_of=5)]).step == 5
     text = field(Annotated[str, Field(max_length=2000)])
     assert (text.max_length, text.limits) == (2000, "At most 2,000 characters.")
@@ -131,7 +131,7 @@ def test_bounds_are_known_in_numbers_and_words() -> None:
 
 
 def test_the_built_in_job_asks_for_two_numbers() -> None:
-    """In the order of its signature."""
+    """In the signature's order."""
     assert [(one.name, one.label, one.kind) for one in fields_of(GENERATE_RANDOM_NUMBER_JOB)] == [
         ("lower_limit", "Lower limit", "number"),
         ("upper_limit", "Upper limit", "number"),

@@ -1,4 +1,4 @@
-"""The built-in job: a number from a range."""
+"""The built-in job: a random number from a range."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ limits = st.floats(allow_nan=False, allow_infinity=False)
 @example([-0.0, 0.0])
 @example([0.1, 0.1])
 def test_a_draw_is_finite_and_within_its_limits(pair: list[float]) -> None:
-    """Also for the widest and the narrowest ranges that a double can hold."""
+    """Also for the widest and narrowest ranges of doubles."""
     lower, upper = pair
     drawn = generate_random_number(lower, upper)
     assert math.isfinite(drawn)
@@ -36,7 +36,7 @@ def test_a_draw_is_finite_and_within_its_limits(pair: list[float]) -> None:
 @pytest.mark.parametrize("share", [0.0, 0.1, 1 / 3, 0.5, 1 - 2**-53])
 @given(st.tuples(limits, limits).map(sorted))
 def test_no_share_steps_over_a_limit(share: float, pair: list[float]) -> None:
-    """Whatever the source of randomness gives, rounding stays between the limits."""
+    """Rounding stays within the limits for any random value."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("taskadmin.jobs.random_number._random.random", lambda: share)
         drawn = generate_random_number(*pair)
@@ -44,7 +44,7 @@ def test_no_share_steps_over_a_limit(share: float, pair: list[float]) -> None:
 
 
 def test_draws_are_spread_over_the_range() -> None:
-    """A thousand draws from [-1, 1] have the mean and the spread of a uniform distribution."""
+    """A thousand draws from [-1, 1] have a uniform distribution's mean and deviation."""
     drawn = [generate_random_number(-1, 1) for _ in range(1000)]
     # Mean 0 with a standard error of 0.018, deviation 0.577: six errors' room.
     assert abs(statistics.mean(drawn)) < 0.11
@@ -67,13 +67,13 @@ def test_draws_are_spread_over_the_range() -> None:
     ],
 )
 def test_limits_that_are_no_finite_numbers_are_refused(arguments: dict[str, Any]) -> None:
-    """The model is what checks the form, the command line and the worker's input."""
+    """The model validates form, command line and worker input."""
     with pytest.raises(ValidationError):
         RandomNumberArguments.model_validate(arguments)
 
 
 def test_reversed_limits_are_refused_with_a_sentence() -> None:
-    """The message is one that the form can show."""
+    """The form can show it."""
     with pytest.raises(ValidationError) as caught:
         RandomNumberArguments(lower_limit=2, upper_limit=1)
     (error,) = caught.value.errors()
@@ -82,12 +82,12 @@ def test_reversed_limits_are_refused_with_a_sentence() -> None:
 
 
 def test_a_run_passes_its_parameters_as_they_are() -> None:
-    """The author's id in a run's parameters is no argument of the function."""
+    """The parameters' author id isn't an argument."""
     parameters = {"lower_limit": 3.0, "upper_limit": 3.0, "author_id": 7}
     assert GENERATE_RANDOM_NUMBER_JOB.check(parameters) == {"lower_limit": 3.0, "upper_limit": 3.0}
 
 
 def test_a_run_with_impossible_parameters_fails_before_the_draw() -> None:
-    """A row that was changed by hand doesn't produce a number."""
+    """A manually changed row yields no number."""
     with pytest.raises(ValidationError, match="must not be below"):
         GENERATE_RANDOM_NUMBER_JOB.check({"lower_limit": 2, "upper_limit": 1, "author_id": 7})

@@ -1,4 +1,4 @@
-"""Which jobs there are."""
+"""The registry of jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from taskadmin.jobs.registry import add_job
 
 
 def test_the_built_in_job_is_registered() -> None:
-    """A task gets it by default, and its messages start the Celery task of the mission's name."""
+    """It is a task's default, with its own Celery task."""
     job = get_job("generate_random_number")
     assert job is GENERATE_RANDOM_NUMBER_JOB
     assert job.celery_task == "taskadmin.generate_random_number_task"
@@ -21,14 +21,14 @@ def test_the_built_in_job_is_registered() -> None:
 
 
 def test_an_unknown_job_is_named() -> None:
-    """The error says which name was asked for."""
+    """The error has the requested name."""
     with pytest.raises(UnknownJob) as caught:
         get_job("make_tea")
-    assert str(caught.value) == "No job is registered under the name make_tea."
+    assert str(caught.value) == "No job named make_tea is registered."
 
 
 def test_a_name_belongs_to_one_job() -> None:
-    """A second job of a name is refused and the first one stays."""
+    """A second job with the name is refused."""
     twin = dataclasses.replace(GENERATE_RANDOM_NUMBER_JOB, queue="elsewhere")
     with pytest.raises(ValueError, match="two jobs called 'generate_random_number': rename one"):
         add_job(twin)
@@ -36,11 +36,11 @@ def test_a_name_belongs_to_one_job() -> None:
 
 
 def test_a_job_may_be_registered_twice() -> None:
-    """A module that is imported under two paths registers the same job again."""
+    """As by a module imported under two paths."""
     assert add_job(GENERATE_RANDOM_NUMBER_JOB) is GENERATE_RANDOM_NUMBER_JOB
 
 
-def test_the_registered_jobs_can_not_be_changed_by_who_reads_them() -> None:
-    """What ``all_jobs`` returns is a view."""
+def test_the_mapping_of_jobs_is_read_only() -> None:
+    """``all_jobs`` returns a read-only view."""
     with pytest.raises(TypeError):
         all_jobs()["mine"] = GENERATE_RANDOM_NUMBER_JOB  # type: ignore[index]

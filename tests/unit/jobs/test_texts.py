@@ -1,4 +1,4 @@
-"""Arguments as text: read, and shown again."""
+"""Read and show arguments as text."""
 
 from __future__ import annotations
 
@@ -54,22 +54,22 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
     ],
 )
 def test_texts_are_read_by_the_kind_of_their_field(annotation: Any, text: str, value: Any) -> None:
-    """What comes out is what the job's model takes."""
+    """The result is valid for the job's model."""
     found = parse_text(field(annotation), text)
 
     assert (found, type(found)) == (value, type(value))
     TypeAdapter(annotation).validate_python(found)
 
 
-NUMBER = "Enter a number such as -0.5, 10 or 1.5e6, with a point."
+NUMBER = "Enter a number such as -0.5, 10 or 1.5e6."
 DURATION = "Enter a duration such as 90 s, 1 h 30 min, 0:45 or PT90S."
-UNSTORABLE = "This text holds a character that can't be stored."
+UNSTORABLE = "This text contains a character that can't be stored."
 
 
 @pytest.mark.parametrize(
     ("annotation", "text", "sentence"),
     [
-        (str, "", "Enter a text."),
+        (str, "", "Enter text."),
         (str, "a\0b", UNSTORABLE),
         (str, "\ud800", UNSTORABLE),
         (float, "", "Enter a number."),
@@ -84,16 +84,16 @@ UNSTORABLE = "This text holds a character that can't be stored."
         (int, "9" * 5000, "Enter a whole number such as -5, 10 or 1500."),
         (bool, "maybe", "Enter true or false."),
         (Colour, "", "Choose one."),
-        (Colour, "green", "There is no choice “green”; expected one of red, #00008b."),
+        (Colour, "green", "“green” is not a valid choice; expected one of red, #00008b."),
         (date, "31.1.2026", "Enter a date such as 2026-01-31."),
-        (date, "2026-02-30", "There is no 2026-02-30: check the day and the time."),
-        (time, "25:00", "There is no 25:00: check the day and the time."),
+        (date, "2026-02-30", "2026-02-30 does not exist. Check the day and the time."),
+        (time, "25:00", "25:00 does not exist. Check the day and the time."),
         (time, "noon", "Enter a time such as 14:30."),
         (datetime, "2026-01-31", "Enter a date and a time such as 2026-01-31 14:30."),
         (
             datetime,
             "2026-01-31T24:30",
-            "There is no 2026-01-31T24:30: check the day and the time.",
+            "2026-01-31T24:30 does not exist. Check the day and the time.",
         ),
         (timedelta, "soon", DURATION),
         (timedelta, "5 parsecs", DURATION),
@@ -102,15 +102,15 @@ UNSTORABLE = "This text holds a character that can't be stored."
         (
             dict[str, int],
             '{"a": 1,\n "b" 2}',
-            "This is no JSON: expecting ':' delimiter, in line 2, column 6.",
+            "Not valid JSON: expecting ':' delimiter at line 2, column 6.",
         ),
-        (Any, "NaN", "JSON has no NaN."),
-        (Any, "[-Infinity]", "JSON has no -Infinity."),
-        (Any, "1e999", "This JSON holds a number that is too large."),
-        (Any, "9" * 5000, "This JSON holds a number that is too long."),
+        (Any, "NaN", "JSON doesn't allow NaN."),
+        (Any, "[-Infinity]", "JSON doesn't allow -Infinity."),
+        (Any, "1e999", "This JSON contains a number that is too large."),
+        (Any, "9" * 5000, "This JSON contains a number that is too long."),
         (Any, "[" * 100_000, "This JSON is nested too deeply."),
-        (Any, r'"\u0000"', "This JSON holds a character that can't be stored."),
-        (Any, r'["\ud800"]', "This JSON holds a character that can't be stored."),
+        (Any, r'"\u0000"', "This JSON contains a character that can't be stored."),
+        (Any, r'["\ud800"]', "This JSON contains a character that can't be stored."),
         (SecretStr, "", "Enter the secret."),
         (HttpUrl, " ", "Enter an address."),
     ],
@@ -118,7 +118,7 @@ UNSTORABLE = "This text holds a character that can't be stored."
 def test_texts_that_cannot_be_read_are_refused_with_a_sentence(
     annotation: Any, text: str, sentence: str
 ) -> None:
-    """The sentence says what would do."""
+    """It says what is expected."""
     with pytest.raises(ValueError, match=r"\.$") as refused:
         parse_text(field(annotation), text)
 
@@ -127,7 +127,7 @@ def test_texts_that_cannot_be_read_are_refused_with_a_sentence(
 
 @pytest.mark.parametrize("annotation", [str, float, date, timedelta, list[int], SecretStr, Colour])
 def test_an_empty_text_is_none_or_the_default(annotation: Any) -> None:
-    """None where that is allowed; otherwise the argument is left out."""
+    """None if allowed; otherwise, the argument is left out."""
     assert parse_text(field(annotation | None, None), "") is None
     assert parse_text(field(annotation, Field(default_factory=list)), "") is USE_DEFAULT
 
@@ -158,8 +158,8 @@ def test_an_empty_text_is_none_or_the_default(annotation: Any) -> None:
         (HttpUrl, "https://example.org/", "https://example.org/"),
     ],
 )
-def test_what_is_shown_reads_back_as_what_is_stored(annotation: Any, value: Any, text: str) -> None:
-    """So that an edit that changes nothing changes nothing."""
+def test_shown_texts_parse_to_the_stored_values(annotation: Any, value: Any, text: str) -> None:
+    """So that saving an unchanged form changes nothing."""
     one = field(annotation)
 
     assert show_text(one, value) == text
@@ -169,13 +169,13 @@ def test_what_is_shown_reads_back_as_what_is_stored(annotation: Any, value: Any,
 
 
 def test_secrets_are_never_shown() -> None:
-    """Whatever they are."""
+    """Of any type."""
     assert show_text(field(SecretStr), "s3cret") == ""
     assert show_text(field(int, masked=True), 7) == ""
 
 
 @pytest.mark.parametrize("annotation", [datetime, timedelta, int, list[int], Colour])
 def test_a_value_that_no_longer_fits_is_shown_as_it_is_stored(annotation: Any) -> None:
-    """The job's signature may have changed since then."""
+    """The job's signature may have changed."""
     assert show_text(field(annotation), "a text") in ("a text", '"a text"')
     assert "".join(show_text(field(annotation), {"a": 1}).split()) == '{"a":1}'

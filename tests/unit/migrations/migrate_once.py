@@ -1,4 +1,4 @@
-"""``python migrate_once.py URL``: one process that upgrades, as a container does at its start."""
+"""``python migrate_once.py URL``: upgrade in one process, like a container on start."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ db = SQLAlchemy(app)
 Models().init_app(app, db=db)
 Migrations().init_app(app)
 print("ready", flush=True)
-sys.stdin.readline()  # all of them begin together
+sys.stdin.readline()  # all processes begin together
 upgrade(app)

@@ -1,4 +1,4 @@
-"""Which tables are whose."""
+"""Separation of taskadmin's and the host's tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ task = Base.metadata.tables["taskadmin_task"]
 
 
 def test_every_name_in_the_schema_is_prefixed() -> None:
-    """Tables, constraints and indexes, so that they can't clash with a host's."""
+    """Tables, constraints and indexes, so that they don't clash with a host's."""
     names = [VERSION_TABLE]
     for table in Base.metadata.tables.values():
         names += [table.name]
@@ -25,7 +25,7 @@ def test_every_name_in_the_schema_is_prefixed() -> None:
 
 
 def test_the_host_sees_everything_but_taskadmins_tables() -> None:
-    """Reflected or from its models, and also what belongs to a table."""
+    """Reflected or from its models, with columns and indexes."""
     include = taskadmin.include_object
     assert include(invoice, "invoice", "table", False, None)
     assert include(invoice.c.id, "id", "column", False, None)
@@ -37,7 +37,7 @@ def test_the_host_sees_everything_but_taskadmins_tables() -> None:
 
 
 def test_taskadmin_sees_its_own_tables_only() -> None:
-    """Whatever else is in the database is the host's."""
+    """All others belong to the host."""
     assert owns_name("taskadmin_task", "table", {})
     assert not owns_name("invoice", "table", {})
     assert not owns_name(None, "table", {})

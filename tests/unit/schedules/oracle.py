@@ -1,7 +1,6 @@
-"""Due times by brute force: every minute of real time is looked at, and clocks are read.
+"""Compute due times by brute force, checking the local time of every minute.
 
-Nothing of taskadmin or cronsim is used: expressions are made of sets, so that the oracle
-doesn't parse either.
+Uses neither taskadmin nor cronsim. Expressions consist of sets, so there is no parser.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ FIRST, LAST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Field:
-    """One field: how it is written, and what it matches."""
+    """A field's text, and the values that it matches."""
 
     text: str
     values: frozenset[int]
@@ -29,7 +28,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Expression:
-    """Five of them; days of the week count from 0, Sunday."""
+    """Five fields; days of the week count from 0, Sunday."""
 
     minute: Field
     hour: Field
@@ -59,9 +58,9 @@ class Expression:
 def due_times(
     expression: Expression, zone: ZoneInfo, start: datetime, end: datetime
 ) -> list[datetime]:
-    """All due times from *start* to *end*; changes are at whole minutes."""
+    """Return all due times from *start* to *end*; clocks change at whole minutes."""
     found = []
-    # Longer before than any clock is ever put back, to know what it has shown already.
+    # Start earlier than any clock is ever put back, to know which times were already shown.
     moment = start - timedelta(hours=5)
     shown = (moment - MINUTE).astimezone(zone).replace(tzinfo=None)
     while moment <= end:
@@ -70,7 +69,7 @@ def due_times(
             due = expression.matches(wall)
         else:
             due = False
-            # Whatever is shown for the first time now, and all that was skipped before it.
+            # Times shown for the first time, and those skipped before.
             while shown < wall:
                 shown += MINUTE
                 due = due or expression.matches(shown)
@@ -82,7 +81,7 @@ def due_times(
 
 @cache
 def changes(name: str, first: datetime = FIRST, last: datetime = LAST) -> tuple[datetime, ...]:
-    """The moments at which a zone's offset changes."""
+    """Return the moments at which a zone's offset changes."""
     zone = ZoneInfo(name)
     found = []
     day = first
@@ -102,7 +101,7 @@ def changes(name: str, first: datetime = FIRST, last: datetime = LAST) -> tuple[
 
 @cache
 def changing_zones() -> tuple[str, ...]:
-    """All zones whose clocks change in these ten years, in both hemispheres."""
+    """Return all zones whose clocks change in these ten years."""
     names = sorted(available_timezones() - {"Factory", "localtime"})
     months = [FIRST + timedelta(days=28) * number for number in range(131)]
 

@@ -1,4 +1,4 @@
-"""Due times against a brute-force oracle, over ten years and all zones that change."""
+"""Due times compared with a brute-force oracle, for ten years and all zones that change."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fields(low: int, high: int, *, named_upto: int | None = None) -> st.SearchSt
     return st.one_of(lists, ranges, starred, st.just(_starred(low, high, 1)))
 
 
-# Hours at which clocks change come often.
+# Hours at which clocks change are more frequent.
 hours = st.one_of(fields(0, 23), st.frozensets(st.integers(0, 4), min_size=1).map(_written))
 always = _starred(1, 12, 1)
 every_day = st.builds(
@@ -47,7 +47,7 @@ every_day = st.builds(
     st.just(always),
     st.just(_starred(0, 6, 1)),
 )
-# Day 31 alone may never come in the months that are drawn.
+# The drawn months may have no day 31.
 some_days = st.builds(
     Expression, fields(0, 59), hours, fields(1, 31, named_upto=28), fields(1, 12), fields(0, 6)
 )
@@ -55,7 +55,7 @@ some_days = st.builds(
 
 @st.composite
 def moments(draw: st.DrawFn, zone: str) -> datetime:
-    """Mostly within a day of a change."""
+    """Draw moments, mostly within a day of a change."""
     anywhere = st.datetimes(FIRST.replace(tzinfo=None), LAST.replace(tzinfo=None)).map(
         lambda moment: moment.replace(tzinfo=UTC)
     )
@@ -112,7 +112,7 @@ def _expression(minute: Field, hour: Field) -> Expression:
     )
 )
 def test_due_times_are_those_of_the_oracle(case: tuple[Expression, str, datetime]) -> None:
-    """One after the other, the last one up to any moment, and their number."""
+    """The next ones, the last one up to a moment, and their number."""
     expression, zone, moment = case
     schedule = _cron(expression.text, zone)
     end = moment + timedelta(hours=30)
@@ -125,17 +125,19 @@ def test_due_times_are_those_of_the_oracle(case: tuple[Expression, str, datetime
     ]
 
     found: list[datetime] = []
-    due = schedule.next_after(moment, slot_interval_s=SLOT)
+    due = schedule.next_after(moment, slot_interval_seconds=SLOT)
     while due is not None and due <= end:
         found.append(due)
-        due = schedule.next_after(due, slot_interval_s=SLOT)
+        due = schedule.next_after(due, slot_interval_seconds=SLOT)
     assert found == expected
 
-    assert schedule.count_between(moment, end, 10_000, slot_interval_s=SLOT) == len(expected)
-    assert schedule.count_between(moment, end, 3, slot_interval_s=SLOT) == min(3, len(expected))
+    assert schedule.count_between(moment, end, 10_000, slot_interval_seconds=SLOT) == len(expected)
+    assert schedule.count_between(moment, end, 3, slot_interval_seconds=SLOT) == min(
+        3, len(expected)
+    )
     for probe in [end, *(due + timedelta(seconds=s) for due in expected[:30] for s in (-1, 0, 59))]:
         before = [due for due in expected if due <= probe]
-        last = schedule.last_upto(probe, slot_interval_s=SLOT)
+        last = schedule.last_until(probe, slot_interval_seconds=SLOT)
         if before:
             assert last == before[-1]
         else:
@@ -145,7 +147,7 @@ def test_due_times_are_those_of_the_oracle(case: tuple[Expression, str, datetime
 schedules = st.one_of(
     st.builds(
         lambda seconds, start: Schedule(
-            kind=ScheduleKind.INTERVAL, every_s=seconds, starts_at=start
+            kind=ScheduleKind.INTERVAL, every_seconds=seconds, starts_at=start
         ),
         st.integers(1, 366 * 86_400),
         st.none() | st.datetimes(timezones=st.just(UTC), min_value=START, max_value=END),
@@ -165,16 +167,16 @@ schedules = st.one_of(
     st.datetimes(timezones=st.just(UTC), min_value=START, max_value=END),
 )
 def test_due_times_go_forward_and_are_found_again(schedule: Schedule, moment: datetime) -> None:
-    """The next is later, the last up to it is itself, and nothing lies between."""
+    """Each is later than the previous, and is its own last due time."""
     for _ in range(4):
-        due = schedule.next_after(moment, slot_interval_s=SLOT)
+        due = schedule.next_after(moment, slot_interval_seconds=SLOT)
         if due is None:
             return
         assert due > moment
         assert due.tzinfo is UTC
-        assert schedule.last_upto(due, slot_interval_s=SLOT) == due
-        assert schedule.count_between(moment, due, 5, slot_interval_s=SLOT) == 1
-        before = schedule.last_upto(due - timedelta(microseconds=1), slot_interval_s=SLOT)
+        assert schedule.last_until(due, slot_interval_seconds=SLOT) == due
+        assert schedule.count_between(moment, due, 5, slot_interval_seconds=SLOT) == 1
+        before = schedule.last_until(due - timedelta(microseconds=1), slot_interval_seconds=SLOT)
         assert before is None or before <= moment
         moment = due
 
@@ -182,7 +184,7 @@ def test_due_times_go_forward_and_are_found_again(schedule: Schedule, moment: da
 @settings(max_examples=100, deadline=None)
 @given(st.text(st.sampled_from("0123456789*/,-#LWMONJAF @²٣\t"), max_size=20), st.data())
 def test_whatever_is_entered_is_refused_in_words_or_works(text: str, data: st.DataObject) -> None:
-    """No other error comes out of it, now or when it is due."""
+    """No other error is raised, on parsing or later."""
     parts = [
         text,
         *(data.draw(st.sampled_from(["*", "0", "1", "*/2", "L", "1-5"])) for _ in range(4)),
@@ -192,4 +194,4 @@ def test_whatever_is_entered_is_refused_in_words_or_works(text: str, data: st.Da
     except InvalidSchedule:
         return
     assert in_words(schedule, SLOT)
-    assert schedule.next_after(FIRST, slot_interval_s=SLOT) is not None
+    assert schedule.next_after(FIRST, slot_interval_seconds=SLOT) is not None

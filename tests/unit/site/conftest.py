@@ -1,4 +1,4 @@
-"""What tests of the site share."""
+"""Fixtures for tests of the site."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
+
+from services.logs import Log
+from taskadmin_site.logs.formats import make_json_formatter
+from taskadmin_site.web import request_id
 
 SITE = Path(__file__).parents[3] / "deploy"
 
 
 @pytest.fixture
 def environment() -> dict[str, str]:
-    """A complete environment without a weakness."""
+    """A complete environment with strong secrets."""
     return {
         "SECRET_KEY": "KSlMzpmC3zWlf6P8sBSCmvNAVgqxcuhK",
         "POSTGRES_USER": "pia",
@@ -30,15 +35,29 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture
 def example_environment() -> dict[str, str]:
-    """What ``dockr/.env.example`` says."""
+    """The variables of ``dockr/.env.example``."""
     lines = (SITE / "dockr" / ".env.example").read_text().splitlines()
     pairs = (line.split("=", 1) for line in lines if line and not line.startswith("#"))
     return dict(pairs)
 
 
 @pytest.fixture
+def json_log() -> Log:
+    """A log in JSON."""
+    return Log(make_json_formatter())
+
+
+@pytest.fixture
+def site() -> Flask:
+    """An application with request ids."""
+    app = Flask("site")
+    request_id.init_app(app)
+    return app
+
+
+@pytest.fixture
 def _restored_logging() -> Iterator[None]:
-    """Loggers as pytest has set them up, after a test that configures logging."""
+    """Restore pytest's logging after a test that configures it."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     names = ("celery.app.trace", "celery.worker.strategy", "celery.beat", "alembic.runtime.plugins")

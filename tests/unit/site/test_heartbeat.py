@@ -1,4 +1,4 @@
-"""Signs of life of worker and beat."""
+"""Heartbeat files of worker and beat."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from taskadmin_site import heartbeat
 
-#: What docker-compose.yml runs; a file that isn't there counts as dead.
+#: The health check of docker-compose.yml; without a file, the process counts as dead.
 CHECK = "find {} -newermt {} | grep -q ."
 
 
@@ -18,7 +18,7 @@ def _is_alive(path: Path, moment: str = "now") -> bool:
 
 
 def test_process_counts_as_alive_until_then(tmp_path: Path) -> None:
-    """The file is ahead of the clock by the given time."""
+    """The file's time is the given number of seconds ahead."""
     path = tmp_path / "alive"
 
     heartbeat.write(path, 60)
@@ -29,12 +29,12 @@ def test_process_counts_as_alive_until_then(tmp_path: Path) -> None:
 
 
 def test_process_without_a_sign_is_dead(tmp_path: Path) -> None:
-    """A process that never came up has no file."""
+    """A process that hasn't started has no file."""
     assert not _is_alive(tmp_path / "alive")
 
 
 def test_sign_of_long_ago_is_dead(tmp_path: Path) -> None:
-    """The time has passed."""
+    """A process counts as dead once its file's time has passed."""
     path = tmp_path / "alive"
 
     heartbeat.write(path, -1)

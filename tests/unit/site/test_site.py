@@ -1,4 +1,4 @@
-"""The application that the site makes."""
+"""The Flask application of the site."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("_restored_logging")
 
 @pytest.fixture
 def site(tmp_path: Path) -> Flask:
-    """The site with a configuration of its own instead of the environment's."""
+    """The site with a given configuration instead of the environment's."""
     return create_app(
         {
             "SECRET_KEY": "KSlMzpmC3zWlf6P8sBSCmvNAVgqxcuhK",
@@ -30,7 +30,7 @@ def site(tmp_path: Path) -> Flask:
 def test_configuration_comes_from_the_environment(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a configuration of its own the site reads the environment."""
+    """Without a given configuration, the site reads the environment."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("GENERATE_RANDOM_NUMBER_TASKS_SCHEDULE", "77")
@@ -45,7 +45,7 @@ def test_configuration_comes_from_the_environment(
 def test_missing_environment_stops_it(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The site doesn't start half configured."""
+    """The site doesn't start with missing variables."""
     for name in environment:
         monkeypatch.delenv(name, raising=False)
 
@@ -54,7 +54,7 @@ def test_missing_environment_stops_it(
 
 
 def test_front_page_leads_to_the_tasks(site: Flask) -> None:
-    """The site has nothing else to show at its root."""
+    """The root redirects to the tasks."""
     answer = site.test_client().get("/")
 
     assert answer.status_code == 302
@@ -62,7 +62,7 @@ def test_front_page_leads_to_the_tasks(site: Flask) -> None:
 
 
 def test_health_check_needs_no_database(site: Flask) -> None:
-    """It says that this process answers; the database has a health check of its own."""
+    """It reports on this process only; the database has its own health check."""
     with site.app_context():
         db = get_state().db
         assert db is not None
@@ -74,7 +74,7 @@ def test_health_check_needs_no_database(site: Flask) -> None:
 
 
 def test_readiness_is_at_the_root_too(site: Flask) -> None:
-    """An empty database isn't ready, with the command that makes it so."""
+    """An empty database isn't ready, and the response says how to upgrade it."""
     answer = site.test_client().get("/readyz")
 
     assert answer.status_code == 503
@@ -86,11 +86,11 @@ def _refuse(*_: object) -> None:
 
 
 def test_session_cookie_is_the_pages_own(site: Flask) -> None:
-    """Scripts can't read it, and other sites' forms don't send it."""
+    """Scripts can't read the cookie, and other sites' forms don't send it."""
     assert site.config["SESSION_COOKIE_HTTPONLY"] is True
     assert site.config["SESSION_COOKIE_SAMESITE"] == "Lax"
 
 
 def test_edited_templates_show(site: Flask) -> None:
-    """A template is read again when it was changed."""
+    """An edited template is reloaded."""
     assert site.jinja_env.auto_reload is True

@@ -1,10 +1,11 @@
-"""Database-scheduled background jobs for Flask + Celery, with a real admin."""
+"""Database-scheduled background jobs for Flask and Celery, with a complete admin."""
 
 from .accounts import Accounts, Identity
 from .admin import AdminViews
 from .errors import ConfigurationError, RegistrationError, TaskAdminError
 from .extension import TaskAdmin
 from .jobs import Run, job
+from .metrics import Metrics
 from .migrations import Migrations, include_object
 from .models import Models
 from .queue import TaskQueue
@@ -14,6 +15,7 @@ __all__ = [
     "AdminViews",
     "ConfigurationError",
     "Identity",
+    "Metrics",
     "Migrations",
     "Models",
     "RegistrationError",

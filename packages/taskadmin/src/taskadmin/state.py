@@ -1,4 +1,4 @@
-"""What taskadmin keeps for one Flask application: ``app.extensions["taskadmin"]``."""
+"""taskadmin's state for one Flask application: ``app.extensions["taskadmin"]``."""
 
 from __future__ import annotations
 
@@ -8,186 +8,243 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from flask import Flask, current_app
+from flask import Flask, Request, current_app, request
 
 from .errors import RegistrationError
 from .settings import Settings
 
 if TYPE_CHECKING:
     from celery import Celery
+    from flask.typing import ResponseReturnValue
     from flask_admin import Admin
     from flask_sqlalchemy import SQLAlchemy
     from sqlalchemy.orm import Session
 
+    from .admin.flask_admin.fragment_cache import FragmentCache
     from .health.readiness import Readiness
     from .models import User
+    from .store.people.tokens import Bearer
 
-KEY = "taskadmin"
+EXTENSION_KEY = "taskadmin"
+#: Blueprints for programs: of health checks and metrics.
+_NO_PAGES = {"taskadmin_health", "taskadmin_metrics", "taskadmin_api"}
 
 
 class Publish(Protocol):
-    """Send the runs of a committed launch to the broker."""
+    """Publish the runs of a committed launch."""
 
     def __call__(self, launch_id: int, owner: UUID) -> int:
-        """Return how many runs were sent and confirmed.
+        """Return how many runs were published and confirmed.
 
         Raises:
-            BrokerUnavailable: If the broker didn't take them; the launcher sends them later.
+            BrokerUnavailable: If the broker didn't accept them; a launcher publishes them later.
         """
         ...
 
 
 class Terminate(Protocol):
-    """End the processes that execute cancelled runs."""
+    """Terminate the processes that execute cancelled runs."""
 
     def __call__(self, run_ids: Collection[int]) -> Mapping[int, str]:
-        """Return for each run what came of it, within two seconds.
+        """Return the result for each run, within two seconds.
 
-        "terminated"; "impossible", where its worker's pool has no process for the run alone;
-        "unanswered", when no worker said that it executes it; or "broker away".
+        "terminated"; "impossible" if the worker's pool has no separate process for the run;
+        "unanswered" if no worker replied that it executes it; or "broker away".
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """Messages and consumers of a queue; None for both if it isn't there."""
+    """Messages and consumers of a queue; both None if it doesn't exist."""
 
     name: str
-    #: Without those that workers hold.
+    #: Without prefetched messages.
     ready: int | None
     consumers: int | None
 
 
 class Inspect(Protocol):
-    """Ask the broker who reads the queues and what waits there."""
+    """Inspect the broker's queues and consumers."""
 
     def __call__(self) -> Sequence[QueueState] | None:
-        """Return every queue that workers read, and the one for dead messages, within about a second.
+        """Return the queues that workers consume and the dead letter queue, within about a second.
 
-        None if the broker can't tell; only RabbitMQ can.
+        None if the broker can't report consumers; only RabbitMQ can.
 
         Raises:
-            BrokerUnavailable: If the broker can't be reached.
+            BrokerUnavailable: If the broker is unreachable.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What came of asking the workers for a sign of life."""
+    """The result of a ping."""
 
-    #: Who answered; None: nobody did in time.
+    #: The worker that replied; None if none did in time.
     worker: str | None
     elapsed: timedelta
-    #: Whether workers can answer at all: not where Celery's result backend is switched off.
+    #: Whether workers can reply: not if Celery's result backend is disabled.
     is_possible: bool = True
 
 
 class Ping(Protocol):
-    """Send a message through the broker to a worker and wait for its reply."""
+    """Ping a worker through the broker and wait for its reply."""
 
     def __call__(self) -> Echo:
-        """Return who answered, within about three seconds.
+        """Return the reply, within about three seconds.
 
         Raises:
-            BrokerUnavailable: If the broker can't be reached.
+            BrokerUnavailable: If the broker is unreachable.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A page of the menu."""
+class MenuItem:
+    """A page in the menu."""
 
-    #: Translated when it is shown.
+    #: Translated when it is displayed.
     label: str
     endpoint: str
-    #: Whether this person may open it; the menu shows no page that would answer 403.
+    #: Whether a user may open it; the menu shows no page that would respond with 403.
     allows: Callable[[User], bool]
 
 
 def nobody() -> User | None:
-    """Deny by default: without accounts or an identity, nobody is signed in."""
+    """Return no user: without accounts or an identity, everyone is denied."""
     return None
+
+
+def host_root() -> str:
+    """Return the address of the application's root, including a prefix."""
+    return f"{request.script_root}/"
 
 
 @dataclass(slots=True, kw_only=True)
 class State:
-    """Settings, the host's database and what the registered parts offer each other."""
+    """Settings, the host's database, and what the registered parts provide to each other."""
 
     settings: Settings
     parts: set[str] = field(default_factory=set)
     db: SQLAlchemy | None = None
-    #: Who is signed in, set by ``Accounts``.
+    #: Returns the session of the current app context: the host's ``db.session``, or one of our own
+    #: whose engine adds ``TASKADMIN_SCHEMA``. Set by ``Models``.
+    sessions: Callable[[], Session] | None = None
+    #: Returns the logged-in user; set by ``Accounts``.
     current_user: Callable[[], User | None] = nobody
-    #: Address of the log in page for a path to come back to; None where the host signs people in.
+    #: Whether the host logs users in, through ``identity``.
+    has_identity: bool = False
+    #: Whether users can have API tokens; set by ``Accounts``.
+    has_tokens: bool = False
+    #: Returns a token's user with the roles of this moment; None for a user who may have no tokens.
+    #: Set by ``Accounts`` with ``identity``: the host decides about its users.
+    token_user: Callable[[User], User | None] = lambda user: user
+    #: Returns who sends an API request, by a token or the host's rule, never by the session's
+    #: cookie; None for nobody, for status 401. Raises ``TooManyAttempts``, for status 429. Set by
+    #: ``Accounts``.
+    api_caller: Callable[[Request], Bearer | None] = lambda _: None
+    #: Whether the host has logged in someone who is no user here: deactivated, or with a username
+    #: that can't be stored.
+    has_other_user: Callable[[], bool] = lambda: False
+    #: Returns the address of the login page, given a path to return to; None if the host logs users
+    #: in and hasn't said where.
     login_url: Callable[[str], str] | None = None
-    #: The hash of a password that may be set, or a ValueError that says why not; set by
-    #: ``Accounts``. None where the host signs people in.
-    hash_password: Callable[[str], str] | None = None
-    #: Where people land who name no page.
-    home_url: Callable[[], str] = lambda: "/"
+    #: Returns the address that logs users out of the host; None if it hasn't said, or without
+    #: ``identity``.
+    logout_url: Callable[[], str] | None = None
+    #: Returns the address of the host's own pages, for users with no page to open here; None
+    #: without ``identity``, and if taskadmin's pages are at the root.
+    host_url: Callable[[], str] | None = None
+    #: Returns a page that asks for the password again; None if it was entered recently, or the host
+    #: logs users in. Set by ``Accounts``; the argument is the address of the cancel link.
+    ask_for_password: Callable[[str | None], ResponseReturnValue | None] = lambda _: None
+    #: Returns the address of the start page.
+    home_url: Callable[[], str] = host_root
     #: The menu, in order.
-    pages: list[Page] = field(default_factory=list)
-    #: Set by ``TaskQueue``; without it runs stay queued and the pages say so.
+    pages: list[MenuItem] = field(default_factory=list)
+    #: Set by ``TaskQueue``; without it, runs stay queued and pages say so.
     publish: Publish | None = None
-    #: Set by ``TaskQueue``, too.
+    #: Set by ``TaskQueue``.
     terminate: Terminate | None = None
-    #: Set by ``TaskQueue``, too; without them only the ledger says what waits.
+    #: Set by ``TaskQueue``; without them, pages only know the database.
     inspect: Inspect | None = None
     ping: Ping | None = None
+    #: Raises ``InvalidChannel`` for an address that no message can be sent to; set by
+    #: ``Notifications``.
+    check_channel_address: Callable[[str, str], None] | None = None
     celery: Celery | None = None
     admin: Admin | None = None
-    #: What ``/readyz`` asks and remembers.
+    #: Live parts of pages, cached for several people; set by ``AdminViews``.
+    fragment_cache: FragmentCache | None = None
+    #: Path of the API, such as ``/taskadmin/api/v1``; set by ``Api``.
+    api_prefix: str | None = None
+    #: The checks of ``/readyz`` and their cached results.
     readiness: Readiness | None = None
 
     @property
     def session(self) -> Session:
-        """The session of the host's database for the current app context."""
-        if self.db is None:
+        """The database session of the current app context, for taskadmin's tables."""
+        if self.sessions is None:
             raise RegistrationError(
                 "taskadmin has no database yet: call Models().init_app(app, db=db)."
             )
-        return self.db.session()
+        return self.sessions()
 
 
 def get_state(app: Flask | None = None) -> State:
-    """The state of *app*, or of the current application.
+    """Return the state of *app*, or of the current application.
 
     Raises:
-        RegistrationError: If no part of taskadmin was initialised on the application.
+        RegistrationError: If no part of taskadmin was initialized on the application.
     """
     if app is None:
         app = current_app
     try:
-        state: State = app.extensions[KEY]
+        state: State = app.extensions[EXTENSION_KEY]
     except KeyError:
         raise RegistrationError(
-            f"taskadmin isn't initialised on {app.name!r}: call TaskAdmin().init_app(app, db=db)."
+            f"taskadmin isn't initialized on {app.name!r}: call TaskAdmin().init_app(app, db=db)."
         ) from None
     return state
 
 
 def register(app: Flask, part: str, *, needs: tuple[str, ...] = ()) -> State:
-    """Note that *part* is being initialised on *app* and return the state.
+    """Register *part* on *app* and return the state.
 
     Raises:
-        RegistrationError: If the part is there already, or one of *needs* is missing.
-        ConfigurationError: If a ``TASKADMIN_*`` setting is wrong.
+        RegistrationError: If the part is already registered, or one of *needs* is missing.
+        ConfigurationError: If a ``TASKADMIN_*`` setting is invalid.
     """
-    state: State | None = app.extensions.get(KEY)
+    state: State | None = app.extensions.get(EXTENSION_KEY)
     if state is None:
         state = State(settings=Settings.from_config(app.config))
     if part in state.parts:
         raise RegistrationError(
-            f"{part} is initialised on {app.name!r} already: call {part}().init_app once for each app."
+            f"{part} is already initialized on {app.name!r}: call {part}().init_app once per app."
         )
     for other in needs:
         if other not in state.parts:
             raise RegistrationError(
                 f"{part} needs {other}: call {other}().init_app(app, ...) before {part}().init_app."
             )
-    app.extensions[KEY] = state
+    app.extensions[EXTENSION_KEY] = state
     state.parts.add(part)
     return state
+
+
+def is_page() -> bool:
+    """Whether the request is for a page, not for static files, health checks, metrics or API."""
+    endpoint = request.endpoint or ""
+    return (
+        endpoint.startswith("taskadmin")
+        and not endpoint.endswith(".static")
+        and request.blueprint not in _NO_PAGES
+    )
+
+
+def is_api() -> bool:
+    """Whether the request is for the API, or for an unknown address below it."""
+    prefix = get_state().api_prefix
+    return prefix is not None and f"{request.path}/".startswith(f"{prefix}/")

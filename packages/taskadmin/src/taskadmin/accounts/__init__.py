@@ -1,6 +1,6 @@
-"""Accounts: who is signed in, by taskadmin's own log in pages or by the host."""
+"""Accounts: log in with taskadmin's own pages, or users of the host."""
 
 from .extension import Accounts
-from .identity import Identity, IdentityFunction
+from .identity import HostUrl, Identity, IdentityFunction, IdentityOfFunction
 
-__all__ = ["Accounts", "Identity", "IdentityFunction"]
+__all__ = ["Accounts", "HostUrl", "Identity", "IdentityFunction", "IdentityOfFunction"]

@@ -2,49 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from wtforms import Field, PasswordField, StringField, SubmitField, ValidationError
 from wtforms.validators import EqualTo, InputRequired
 
-from ..errors import InvalidUsername
-from ..i18n import LANGUAGES, lazy_gettext
+from ..errors import InvalidPassword, InvalidUsername
 from ..models.user import USERNAME_MAX_LENGTH
 from ..schedules import InvalidSchedule
 from ..schedules.zones import get_zone
-from ..shell import PageForm
-from ..store.usernames import normalize_username
-from ..texts import gettext
-from .passwords import MAX_LENGTH, MIN_LENGTH, check_new_password
+from ..store.people.passwords import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, check_form
+from ..store.people.usernames import check_new_username
+from ..translation.i18n import lazy_gettext
+from ..translation.languages import LANGUAGES
+from ..translation.texts import gettext
+from ..web.layout import PageForm
 
-_ENOUGH = lazy_gettext("At least %(number)s characters.", number=MIN_LENGTH)
-_DIFFER = lazy_gettext("The two passwords differ.")
+_TOO_SHORT = lazy_gettext("At least %(number)s characters.", number=MIN_PASSWORD_LENGTH)
+_DIFFER = lazy_gettext("The passwords don't match.")
 
 
-def acceptable_password(_form: Any, field: Field) -> None:
-    """Validator: the field holds a password that may be set."""
+def acceptable_password(_form: object, field: Field) -> None:
+    """Validate the length of a new password; the service checks its strength."""
     try:
-        check_new_password(field.data or "")
-    except ValueError as error:
+        check_form(field.data or "")
+    except InvalidPassword as error:
         raise ValidationError(str(error)) from error
 
 
-def acceptable_username(_form: Any, field: Field) -> None:
-    """Validator: the field holds a possible username."""
+def acceptable_username(_form: object, field: Field) -> None:
+    """Validate that the field holds a username that can be registered."""
     try:
-        normalize_username(field.data or "")
+        check_new_username(field.data or "")
     except InvalidUsername as error:
         raise ValidationError(str(error)) from error
 
 
-def known_language(_form: Any, field: Field) -> None:
-    """Validator: the field is empty, or names one of the languages."""
+def known_language(_form: object, field: Field) -> None:
+    """Validate that the field is empty or a supported language."""
     if field.data and field.data not in LANGUAGES:
-        raise ValidationError(gettext("There is no such language here: choose one of the list."))
+        raise ValidationError(gettext("Unknown language. Choose one from the list."))
 
 
-def known_zone(_form: Any, field: Field) -> None:
-    """Validator: the field is empty, or names a time zone."""
+def known_zone(_form: object, field: Field) -> None:
+    """Validate that the field is empty or a time zone."""
     try:
         if field.data:
             get_zone(field.data)
@@ -56,18 +55,34 @@ def _stripped(text: str | None) -> str:
     return (text or "").strip()
 
 
-def _password(label: Any, *validators: Any, autocomplete: str) -> PasswordField:
+def _password(label: object, *validators: object, autocomplete: str) -> PasswordField:
     new = acceptable_password in validators
     return PasswordField(
         label,
         validators=list(validators),
-        description=_ENOUGH if new else "",
-        render_kw={"maxlength": MAX_LENGTH, "autocomplete": autocomplete},
+        description=_TOO_SHORT if new else "",
+        render_kw={"maxlength": MAX_PASSWORD_LENGTH, "autocomplete": autocomplete},
+    )
+
+
+def code_field(label: object, *, description: object = "", **attributes: str) -> StringField:
+    """Create a field for a code of the second factor."""
+    return StringField(
+        label,
+        validators=[InputRequired(lazy_gettext("Enter the code."))],
+        description=description,
+        render_kw={
+            "autocomplete": "one-time-code",
+            "autocapitalize": "none",
+            "spellcheck": "false",
+            "maxlength": 40,
+            **attributes,
+        },
     )
 
 
 class LoginForm(PageForm):
-    """Name and password."""
+    """Username and password."""
 
     username = StringField(
         lazy_gettext("Username"),
@@ -98,14 +113,28 @@ class RegisterForm(PageForm):
     )
     password = _password(lazy_gettext("Password"), acceptable_password, autocomplete="new-password")
     confirm = _password(
-        lazy_gettext("Password once more"),
+        lazy_gettext("Confirm password"),
         EqualTo("password", _DIFFER),
         autocomplete="new-password",
     )
     submit = SubmitField(lazy_gettext("Register"))
 
 
-class ChangePasswordForm(PageForm):
+class NewPasswordForm(PageForm):
+    """A new password that replaces one set by another user."""
+
+    password = _password(
+        lazy_gettext("New password"), acceptable_password, autocomplete="new-password"
+    )
+    confirm = _password(
+        lazy_gettext("Confirm new password"),
+        EqualTo("password", _DIFFER),
+        autocomplete="new-password",
+    )
+    submit = SubmitField(lazy_gettext("Change password"))
+
+
+class ChangePasswordForm(NewPasswordForm):
     """The current password and a new one."""
 
     current = _password(
@@ -113,19 +142,25 @@ class ChangePasswordForm(PageForm):
         InputRequired(lazy_gettext("Enter your current password.")),
         autocomplete="current-password",
     )
-    password = _password(
-        lazy_gettext("New password"), acceptable_password, autocomplete="new-password"
+
+
+class ConfirmForm(PageForm):
+    """Password and code again, with field names that differ from those of interrupted forms."""
+
+    NAME = "confirm_password"
+    confirm_password = _password(
+        lazy_gettext("Password"),
+        InputRequired(lazy_gettext("Enter your password.")),
+        autocomplete="current-password",
     )
-    confirm = _password(
-        lazy_gettext("New password once more"),
-        EqualTo("password", _DIFFER),
-        autocomplete="new-password",
+    confirm_code = code_field(
+        lazy_gettext("Code"),
+        description=lazy_gettext("From your authenticator app, or one of your recovery codes."),
     )
-    submit = SubmitField(lazy_gettext("Change password"))
 
 
 class PreferencesForm(PageForm):
-    """How pages are shown to a person; empty for what the browser says."""
+    """Language and time zone of the pages; empty for the browser's."""
 
     language = StringField(
         lazy_gettext("Language"), filters=[_stripped], validators=[known_language]
@@ -134,11 +169,13 @@ class PreferencesForm(PageForm):
         lazy_gettext("Time zone"),
         filters=[_stripped],
         validators=[known_zone],
-        description=lazy_gettext("An IANA name, such as Europe/Berlin; empty for the browser's."),
+        description=lazy_gettext(
+            "IANA name, such as Europe/Berlin. Leave empty to use the browser's time zone."
+        ),
         render_kw={"list": "zones", "autocomplete": "off", "spellcheck": "false", "maxlength": 64},
     )
     submit = SubmitField(lazy_gettext("Save"))
 
 
 class LogoutForm(PageForm):
-    """Nothing but the CSRF token."""
+    """Only the CSRF token."""

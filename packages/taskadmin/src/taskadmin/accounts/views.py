@@ -1,164 +1,152 @@
-"""The account pages: log in, register, log out, profile."""
+"""Account pages: log in, register, log out, profile."""
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING
-
-from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import login_user, logout_user
 
-from ..errors import UsernameTaken
-from ..next_url import is_own_path
-from ..shell import csrf_field_name, error_page, handle_errors
+from .. import service
+from ..errors import InvalidPassword, UsernameTaken
 from ..state import get_state
-from ..store import users
-from ..store.audit import Actor
-from ..texts import gettext, marked
-from . import passwords
+from ..store.people.second_factors import count_recovery_codes, find_second_factor
+from ..store.people.sessions import sessions_of
+from ..translation.texts import gettext, marked
+from ..web.actor import current_actor, visitor
+from ..web.error_pages import error_page, handle_errors
+from ..web.redirects import is_own_path, redirect
+from ..web.refusals import ask_to_log_in
+from . import sessions
 from .forms import ChangePasswordForm, LoginForm, LogoutForm, RegisterForm
+from .known_browser import known_browser
+from .login import after_login, current_session, sign_in
+from .new_password import choose_password
+from .second_factor import log_in
+from .second_factor import views as second_factor
 
-if TYPE_CHECKING:
-    from ..models import User
-
-log = logging.getLogger("taskadmin.accounts")
-
-ENDPOINT = "taskadmin_accounts"
-#: Bytes; what Werkzeug allows a field of a multipart form, which it doesn't of other forms.
-_MAX_BODY = 500_000
+ACCOUNTS_ENDPOINT = "taskadmin_accounts"
 _REFUSED = marked("Username or password is wrong.")
 
 
 def make_blueprint(url_prefix: str) -> Blueprint:
-    """The account pages below *url_prefix*."""
-    blueprint = Blueprint(ENDPOINT, __name__, url_prefix=url_prefix)
+    """Create the blueprint of the account pages below *url_prefix*."""
+    blueprint = Blueprint(ACCOUNTS_ENDPOINT, __name__, url_prefix=url_prefix)
     handle_errors(blueprint)
     for path, view, methods in (
         ("/login", login, ["GET", "POST"]),
         ("/register", register, ["GET", "POST"]),
         ("/logout", logout, ["POST"]),
         ("/profile", profile, ["GET", "POST"]),
+        ("/password", choose_password, ["GET", "POST"]),
     ):
         blueprint.add_url_rule(path, view_func=view, methods=methods)
-    blueprint.before_request(refuse_large_body)
+    for part in (sessions, log_in, second_factor):
+        part.add_rules(blueprint)
     return blueprint
 
 
-def refuse_large_body() -> ResponseReturnValue | None:
-    """Refuse, before it is read, a body that anybody may send and no form of ours fills."""
-    return error_page(413) if (request.content_length or 0) > _MAX_BODY else None
-
-
 def login_url(next_path: str) -> str:
-    """Address of the log in page that leads back to *next_path*."""
-    return url_for(f"{ENDPOINT}.login", next=next_path if is_own_path(next_path) else None)
+    """Return the URL of the log in page that continues at *next_path*."""
+    return url_for(f"{ACCOUNTS_ENDPOINT}.login", next=next_path if is_own_path(next_path) else None)
 
 
 def login() -> ResponseReturnValue:
-    """Log in with name and password."""
+    """Log in with username and password."""
     if get_state().current_user() is not None:
-        return redirect(_after_login())
+        return redirect(after_login())
     form = LoginForm()
     if form.validate_on_submit():
-        user = _authenticate(form.username.data or "", form.password.data or "")
-        if user is not None:
-            _sign_in(user)
-            log.info("%s logged in", user.username, extra={"user_id": user.id})
-            return redirect(_after_login())
+        logged_in = service.log_in(
+            form.username.data or "",
+            form.password.data or "",
+            visitor=visitor(),
+            browser=known_browser(),
+        )
+        if logged_in is not None:
+            return log_in.enter(logged_in)
         form.password.errors = [gettext(_REFUSED)]
     status = 422 if form.errors else 200
     return render_template("taskadmin/accounts/login.html", form=form), status
 
 
 def register() -> ResponseReturnValue:
-    """Make an account without any rights, and sign it in."""
+    """Create an account without a role, and log it in."""
     state = get_state()
     if not state.settings.registration:
         return error_page(404)
     if state.current_user() is not None:
-        return redirect(_after_login())
+        return redirect(after_login())
     form = RegisterForm()
     if form.validate_on_submit():
+        by = visitor()
+        service.count_registration(by, username=form.username.data or "")
         try:
-            user = users.create_user(
-                state.session,
+            user = service.create_user(
                 form.username.data or "",
-                password_hash=passwords.hash_password(form.password.data or ""),
-                registered_from=request.remote_addr or "unknown",
+                password=form.password.data or "",
+                registered_from=by,
             )
         except UsernameTaken as error:
             form.username.errors = [str(error)]
+        except InvalidPassword as error:
+            form.password.errors = [str(error)]
         else:
-            _sign_in(user)
-            log.info("%s registered", user.username, extra={"user_id": user.id})
+            sign_in(user, user.session_nonce)
             flash(gettext("Welcome, %(name)s.", name=user.username), "success")
-            return redirect(_after_login())
+            return redirect(after_login())
     status = 422 if form.errors else 200
     return render_template("taskadmin/accounts/register.html", form=form), status
 
 
 def logout() -> ResponseReturnValue:
-    """End every session of this person: a stolen cookie is worthless afterwards."""
-    state = get_state()
-    user = state.current_user()
+    """Log out: end this session, so that a copy of its cookie stops working.
+
+    The user's sessions in other browsers continue; the profile ends them.
+    """
+    current = current_session()
     if not LogoutForm().validate_on_submit():
         return error_page(400)
-    if user is not None:
-        log.info("%s logged out", user.username, extra={"user_id": user.id})
-        users.end_sessions(state.session, user)
-        logout_user()
-        flash(gettext("You are logged out."), "success")
-    return redirect(url_for(f"{ENDPOINT}.login"))
+    if current is None:
+        return redirect(url_for(f"{ACCOUNTS_ENDPOINT}.login"))
+    service.end_session(current.user.id, current.id, actor=current_actor())
+    return sessions.log_out(gettext("You are logged out."))
 
 
 def profile() -> ResponseReturnValue:
-    """Who you are, what you may do, and a new password."""
+    """Show the user's role, and change the password."""
     state = get_state()
     user = state.current_user()
     if user is None:
-        return redirect(login_url(request.full_path.rstrip("?")))
+        return ask_to_log_in()
     form = ChangePasswordForm()
     if form.validate_on_submit():
-        if passwords.verify_password(user.password_hash, form.current.data or ""):
-            users.set_password_hash(
-                state.session,
-                user,
-                passwords.hash_password(form.password.data or ""),
-                actor=Actor(user.id, user.username, request.remote_addr or "unknown"),
-            )
-            _sign_in(user)
-            log.info("%s changed the password", user.username, extra={"user_id": user.id})
-            flash(gettext("Your password is changed. Every other session has ended."), "success")
-            return redirect(url_for(f"{ENDPOINT}.profile"))
-        form.current.errors = [gettext("This is not your current password.")]
+        by = current_actor()
+        if not service.confirm_password(user, form.current.data or "", actor=by):
+            form.current.errors = [gettext("This is not your current password.")]
+        else:
+            try:
+                service.set_password(user.id, form.password.data or "", actor=by)
+            except InvalidPassword as error:
+                form.password.errors = [str(error)]
+            else:
+                sign_in(user, user.session_nonce)
+                flash(
+                    gettext("Password changed. Your other sessions have been logged out."),
+                    "success",
+                )
+                return redirect(url_for(f"{ACCOUNTS_ENDPOINT}.profile"))
     status = 422 if form.errors else 200
-    return render_template("taskadmin/accounts/profile.html", form=form, user=user), status
-
-
-def _authenticate(username: str, password: str) -> User | None:
-    database = get_state().session
-    user = users.find_user(database, username)
-    password_hash = user.password_hash if user is not None else None
-    if not passwords.verify_password(password_hash, password) or user is None:
-        log.warning("Failed log in")
-        return None
-    if not user.is_active:
-        log.warning("%s is deactivated and can't log in", user.username, extra={"user_id": user.id})
-        return None
-    if password_hash is not None and passwords.needs_rehash(password_hash):
-        users.upgrade_password_hash(database, user, passwords.hash_password(password))
-    return user
-
-
-def _sign_in(user: User) -> None:
-    # Forms that were made before don't work for the person who signs in now.
-    session.pop(csrf_field_name(), None)
-    login_user(user)
-
-
-def _after_login() -> str:
-    target = request.args.get("next")
-    if target is not None and is_own_path(target):
-        return target
-    return get_state().home_url()
+    current = current_session()
+    assert current is not None  # logged-in users have a session
+    factor = find_second_factor(state.session, user.id) if current.has_second_factor else None
+    page = render_template(
+        "taskadmin/accounts/profile.html",
+        form=form,
+        user=user,
+        sessions=sessions_of(state.session, user, state.settings.session_limits),
+        current_id=current.id,
+        browser_of=sessions.browser_of,
+        second_factor=factor,
+        recovery_codes=count_recovery_codes(state.session, user.id) if factor else 0,
+        is_demanded=log_in.is_demanded(state.settings, user),
+    )
+    return page, status

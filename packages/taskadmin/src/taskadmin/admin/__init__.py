@@ -1,4 +1,4 @@
-"""The pages: tasks, runs, review, users."""
+"""Admin pages: dashboard, tasks, runs, launches, workers, review, users and audit."""
 
 from .extension import AdminViews
 

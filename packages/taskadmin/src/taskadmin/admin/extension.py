@@ -1,4 +1,4 @@
-"""``AdminViews``: taskadmin's pages in Flask-Admin."""
+"""The ``AdminViews`` extension: taskadmin's pages in Flask-Admin."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 
 from ..errors import RegistrationError
-from ..i18n import lazy_gettext
 from ..jobs import find_jobs
 from ..models import Task, User
-from ..shell import add_shell
-from ..state import Page, State, register
-from .access import ProtectedView
-from .audit import AuditView
-from .dashboard import DashboardView
-from .failures import FailuresView
-from .index import IndexView
-from .launches import LaunchesView
-from .review import ReviewView
-from .runs import RunsView
-from .tasks import TasksView
-from .users import UsersView
-from .workers import WorkersView
+from ..state import MenuItem, State, register
+from ..translation.i18n import lazy_gettext
+from ..web.blueprint import add_shell, checked_prefix
+from ..web.layout import person
+from .dashboard.failures import FailuresView
+from .dashboard.views import DashboardView
+from .flask_admin.access import ProtectedView
+from .flask_admin.fragment_cache import FragmentCache
+from .flask_admin.index import IndexView, add_start_page
+from .launches.views import LaunchesView
+from .people.audit import AuditView
+from .people.users import UsersView
+from .runs.views import RunsView
+from .tasks.review import ReviewView
+from .tasks.views import TasksView
+from .workers.views import WorkersView
 
 if TYPE_CHECKING:
     from flask import Flask
 
 INDEX = "taskadmin"
-#: What the menu calls the views.
+#: Menu labels of the views.
 _LABELS = {
     "Dashboard": lazy_gettext("Dashboard"),
     "Tasks": lazy_gettext("Tasks"),
@@ -46,10 +48,10 @@ _LABELS = {
 
 
 class AdminViews:
-    """Everything that people see and manage as Flask-Admin views, each of them permission-checked.
+    """All admin pages as Flask-Admin views, each with permission checks.
 
-    They get a Flask-Admin of their own, or are added to the host's under the category
-    "taskadmin". Anonymous people are led to the log in page, others without rights get 403.
+    They get a Flask-Admin of their own or are added to the host's, under the category
+    "taskadmin". Anonymous visitors are redirected to the log in page; users without access get 403.
     """
 
     def init_app(
@@ -60,8 +62,10 @@ class AdminViews:
         Raises:
             RegistrationError: Without ``Models`` or ``Accounts``, on a second call, or if
                 *admin* isn't initialised on *app*.
-            ConfigurationError: If a module of ``TASKADMIN_JOBS`` can't be imported.
+            ConfigurationError: If a module of ``TASKADMIN_JOBS`` can't be imported, or
+                *url_prefix* isn't a path.
         """
+        url_prefix = checked_prefix(url_prefix)
         if admin is not None and admin.app is not app:
             raise RegistrationError(
                 f"admin isn't initialised on {app.name!r}: call admin.init_app(app) before"
@@ -80,6 +84,7 @@ class AdminViews:
             admin.init_app(app)
             state.home_url = lambda: url_for(f"{INDEX}.index")
         else:
+            add_start_page(app, url_prefix)
             state.home_url = _first_page_or(state, state.home_url)
 
         def place(name: str) -> dict[str, Any]:
@@ -104,16 +109,17 @@ class AdminViews:
         ]
         admin.add_views(*views)
         state.admin = admin
+        state.fragment_cache = FragmentCache()
         state.pages += [
-            Page(view.name, f"{view.endpoint}.index_view", view.allows) for view in views
+            MenuItem(view.name, f"{view.endpoint}.index_view", view.allows) for view in views
         ]
 
 
 def _first_page_or(state: State, otherwise: Callable[[], str]) -> Callable[[], str]:
-    """Where people start in a host's Flask-Admin, whose own start says nothing of taskadmin."""
+    """Return a function for the home URL: the first page the user may open, else *otherwise*."""
 
     def home_url() -> str:
-        user = state.current_user()
+        user = person()
         for page in state.pages:
             if user is not None and page.allows(user):
                 return url_for(page.endpoint)

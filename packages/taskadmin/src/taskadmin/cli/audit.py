@@ -1,4 +1,4 @@
-"""``flask taskadmin audit``."""
+"""The ``flask taskadmin audit`` commands."""
 
 from __future__ import annotations
 
@@ -8,42 +8,30 @@ import sys
 
 import click
 
+from .. import service
 from ..state import get_state
-from ..store.audit import Filter, entries
-from .group import Group
-
-_COLUMNS = (
-    *("id", "at", "actor_id", "actor", "source", "action"),
-    *("subject_kind", "subject_id", "subject", "before", "after"),
-)
-#: A spreadsheet takes text that begins so for a formula (OWASP, "CSV injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from ..store.people.audit import AuditLine, Filter, entries
+from ..values.cells import cell, plain
+from .group import Group, command_line
+from .output import say
 
 
 @click.group("audit", cls=Group)
 def audit_cli() -> None:
-    """Show who did what."""
+    """Export the audit trail."""
 
 
 @audit_cli.command("export")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a JSON object per line.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of JSON lines.")
 def export(as_csv: bool) -> None:
-    """Print the audit trail, one entry a line."""
+    """Print the audit trail, one entry per line."""
+    service.note_export(command_line(), "audit.csv" if as_csv else "audit.jsonl", {})
     writer = csv.writer(sys.stdout)
     if as_csv:
-        writer.writerow(_COLUMNS)
+        writer.writerow(AuditLine._fields)
     for entry in entries(get_state().session, Filter()):
-        values = {name: getattr(entry, name) for name in _COLUMNS}
-        values["at"] = entry.at.isoformat()
-        if not as_csv:
-            click.echo(json.dumps(values, ensure_ascii=False))
-            continue
-        for name in ("before", "after"):
-            values[name] = "" if values[name] is None else json.dumps(values[name])
-        writer.writerow([_formula_safe(value) for value in values.values()])
-
-
-def _formula_safe(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return "" if value is None else value
+        values = {name: getattr(entry, name) for name in AuditLine._fields}
+        if as_csv:
+            writer.writerow(map(cell, values.values()))
+        else:
+            say(json.dumps(values, ensure_ascii=False, default=plain))

@@ -1,4 +1,4 @@
-"""``flask taskadmin jobs``."""
+"""The ``flask taskadmin jobs`` commands."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .output import as_json, table
 
 @click.group("jobs", cls=Group)
 def jobs_cli() -> None:
-    """Show what tasks can run."""
+    """List the jobs that tasks can run."""
 
 
 @jobs_cli.command("list")
-@click.option("--json", "for_programs", is_flag=True, help="Print a list for programs.")
+@click.option("--json", "for_programs", is_flag=True, help="Print JSON.")
 def list_jobs(for_programs: bool) -> None:
-    """List the registered jobs with their arguments."""
+    """List registered jobs with their arguments."""
     query = select(Task.job, func.count()).where(Task.deleted_at.is_(None)).group_by(Task.job)
     rows = get_state().session.execute(query).all()
     counts: dict[str, int] = {row[0]: row[1] for row in rows}
@@ -73,7 +73,7 @@ def _shown(job: Job, tasks: int) -> dict[str, Any]:
     }
 
 
-def _argument(argument: dict[str, Any]) -> str:
+def _argument(argument: dict[str, object]) -> str:
     text = f"{argument['name']}: {argument['kind']}"
     if argument["required"] or argument["masked"]:
         return text

@@ -1,4 +1,4 @@
-"""``flask taskadmin tasks``: look at tasks, and act on them."""
+"""The ``flask taskadmin tasks`` commands."""
 
 from __future__ import annotations
 
@@ -6,59 +6,63 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import click
 
-from ..errors import BrokerUnavailable, TaskAdminError
+from .. import service
+from ..errors import TaskAdminError
 from ..jobs import all_jobs, get_job
+from ..jobs.arguments.masking import mask_secrets
 from ..jobs.fields import fields_of
-from ..jobs.masking import shown
 from ..jobs.texts import USE_DEFAULT, parse_text
 from ..models import Task, TaskResult, TaskSchedule
-from ..schedules import in_words
+from ..service import Sending
 from ..state import get_state
-from ..store import launches, pauses, results, tasks
-from ..store.by_hand import launch_by_hand
-from ..store.due import next_dues
-from ..store.matching_tasks import MatchingTasks, matching_tasks
-from ..store.results import why_not
-from ..store.schedules import schedule_of
+from ..store.launches.due import schedules_of
+from ..store.runs import results
+from ..store.runs.results import why_not
+from ..store.tasks import pauses
+from ..store.tasks.schedules import schedule_of, words_of
 from .as_code import export_command, import_command
 from .group import Group, command_line
-from .output import as_json, table
+from .output import as_json, one_line, say, table
 
-#: Runs that ``show`` prints.
-_LAST = 5
+#: Number of runs that ``show`` prints.
+_SHOWN_RUNS = 5
+#: What becomes of queued runs that weren't sent.
+_UNSENT = {
+    Sending.BROKER_AWAY: "A launcher will send what the broker didn't accept.",
+    Sending.BY_LAUNCHER: "A launcher will send them.",
+    Sending.NO_QUEUE: "A launcher has to send them: this application has no task queue.",
+    Sending.DISABLED: "Nothing is sent to workers while Celery's task_always_eager is on.",
+}
 
 
 @click.group("tasks", cls=Group)
 def tasks_cli() -> None:
-    """Look at tasks, run, pause and resume them, keep them as code."""
+    """Show, run, pause, resume, export and import tasks."""
 
 
 tasks_cli.add_command(export_command)
 tasks_cli.add_command(import_command)
 
-_json_option = click.option("--json", "for_programs", is_flag=True, help="For programs.")
+_json_option = click.option("--json", "for_programs", is_flag=True, help="Print JSON.")
 _ids_argument = click.argument("ids", nargs=-1, type=int, required=True)
 
 
 @tasks_cli.command("list")
-@click.option("--job", help="Tasks of this job only.")
-@click.option("--state", type=click.Choice(["active", "paused", "orphaned", "invalid"]))
+@click.option("--job", help="Only tasks of this job.")
+@click.option(
+    "--state",
+    type=click.Choice(["active", "paused", "orphaned", "invalid"]),
+    help="Only tasks in this state.",
+)
 @_json_option
 def list_tasks(job: str | None, state: str | None, for_programs: bool) -> None:
     """List tasks."""
     session = get_state().session
-    found = [
-        task
-        for task_id in matching_tasks(session, MatchingTasks())
-        if (task := tasks.find_task(session, task_id)) is not None
-        and job in (None, task.job)
-        and state in (None, _state_of(task))
-    ]
-    schedules = next_dues(session, [task.id for task in found])
+    found = [task for task in service.find_tasks(job=job) if state in (None, _state_of(task))]
+    schedules = schedules_of(session, [task.id for task in found])
     rows = [_summary(task, schedules.get(task.id)) for task in found]
     if for_programs:
         as_json(rows)
@@ -79,13 +83,15 @@ def list_tasks(job: str | None, state: str | None, for_programs: bool) -> None:
 @click.argument("id", type=int)
 @_json_option
 def show(id: int, for_programs: bool) -> None:  # noqa: A002 - the argument's name
-    """Show the task ID: what it runs, when, and what came of it lately."""
+    """Show the task ID, its schedule and its latest runs."""
     session = get_state().session
     [task] = _found([id])
     job = all_jobs().get(task.job)
-    told = _summary(task, next_dues(session, [task.id]).get(task.id))
+    told = _summary(task, schedules_of(session, [task.id]).get(task.id))
     told["arguments"] = (
-        job.shown(task.arguments, task.masked) if job else shown(task.arguments, task.masked)
+        job.mask_secrets(task.arguments, task.masked)
+        if job
+        else mask_secrets(task.arguments, task.masked)
     )
     told["reason"] = why_not(task, job)
     pause = pauses.pauses_of(session, [task.id]).get(task.id)
@@ -95,16 +101,16 @@ def show(id: int, for_programs: bool) -> None:  # noqa: A002 - the argument's na
         "note": pause.note,
         "resume_at": pause.resume_at and pause.resume_at.isoformat(),
     }
-    runs = results.page_of_runs(session, task_id=task.id, limit=_LAST)
+    runs = results.page_of_runs(session, task_id=task.id, limit=_SHOWN_RUNS)
     told["runs"] = [_shown_run(run) for run in runs]
     if for_programs:
         as_json(told)
         return
     for name, value in told.items():
         if name != "runs" and value is not None:
-            click.echo(f"{name + ':':<10} {value}")
+            say(f"{name + ':':<10} {one_line(value)}")
     if runs:
-        click.echo()
+        say()
         table(
             ("run", "due", "state", "result"),
             [(run["id"], run["due_at"], run["state"], _outcome(run)) for run in told["runs"]],
@@ -118,51 +124,32 @@ def show(id: int, for_programs: bool) -> None:  # noqa: A002 - the argument's na
     "given",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Another argument than the task's, this once; for one task.",
+    help="Override an argument for this run; only for a single task.",
 )
-@click.option("--wait", type=float, help="Seconds to wait for the end; 1 is returned if it failed.")
+@click.option(
+    "--wait", type=float, help="Seconds to wait for the runs to finish; exits with 1 if one fails."
+)
 @_json_option
 def run(
     ids: tuple[int, ...], given: tuple[str, ...], wait: float | None, for_programs: bool
 ) -> None:
     """Start one run of each task, paused or not."""
-    state = get_state()
-    session = state.session
     found = _found(ids)
-    arguments, masked = None, frozenset[str]()
-    if given:
-        if len(found) > 1:
-            raise click.ClickException("Other arguments are for one task.")
-        arguments, masked = _other_arguments(found[0], given), get_job(found[0].job).masked
-    owner = uuid4()
-    started = launch_by_hand(
-        session,
-        [task.id for task in found],
-        requested_by=None,
-        request_key=uuid4(),
-        owner=owner,
-        jobs=all_jobs(),
-        arguments=arguments,
-        masked=masked,
-        actor=command_line(),
-    )
-    sent = True
-    try:
-        if state.publish is None or not started.runs:
-            launches.release(session, started.launch_id, owner)
-            sent = False
-        else:
-            state.publish(started.launch_id, owner)
-    except BrokerUnavailable:
-        launches.release(session, started.launch_id, owner)
-        sent = False
-    runs = _wait_for(started.launch_id, wait)
+    if not given:
+        started = service.start_tasks([task.id for task in found], actor=command_line())
+    elif len(found) > 1:
+        raise click.ClickException("--arg works with a single task only.")
+    else:
+        arguments = _other_arguments(found[0], given)
+        started = service.start_task(found[0].id, arguments=arguments, actor=command_line())
+    sent = started.sending is Sending.SENT
+    runs = _wait_for(started.launch_ids, wait)
     shown_runs = [_shown_run(one) for one in runs]
     if for_programs:
-        as_json({"launch": started.launch_id, "sent": sent, "runs": shown_runs})
+        as_json({"launch": started.launch_ids[0], "sent": sent, "runs": shown_runs})
     else:
-        if started.runs and not sent:
-            click.echo("Queued; a launcher sends what the broker didn't take now.")
+        if reason := _UNSENT.get(started.sending):
+            say(f"Queued. {reason}")
         table(
             ("run", "task", "state", "result"),
             [(one["id"], one["task"], one["state"], _outcome(one)) for one in shown_runs],
@@ -170,35 +157,32 @@ def run(
     if any(one.state in ("failed", "skipped", "cancelled") for one in runs):
         raise SystemExit(1)
     if wait is not None and any(one.finished_at is None for one in runs):
-        raise click.ClickException(f"Not everything was finished after {wait:g} s.")
+        raise click.ClickException(f"Not all runs finished within {wait:g} s.")
 
 
 @tasks_cli.command("pause")
 @_ids_argument
-@click.option("--note", help="Why, for whoever looks at it.")
-@click.option("--until", help="When it is resumed: a time such as 2027-01-01T09:00:00+01:00.")
+@click.option("--note", help="Reason, shown with the task.")
+@click.option("--until", help="Resume at this time, such as 2027-01-01T09:00:00+01:00.")
 def pause(ids: tuple[int, ...], note: str | None, until: str | None) -> None:
-    """Keep the launcher from starting tasks; their due times are recorded as skipped."""
+    """Pause tasks: the launcher skips and records their due times."""
     _found(ids)
-    count = pauses.pause_tasks(
-        get_state().session, ids, actor=command_line(), note=note, resume_at=_moment(until)
-    )
-    click.echo(f"{count} paused.")
+    count = service.pause_tasks(ids, note=note, resume_at=_moment(until), actor=command_line())
+    say(f"{count} paused.")
 
 
 @tasks_cli.command("resume")
 @_ids_argument
 def resume(ids: tuple[int, ...]) -> None:
-    """Let the launcher start tasks again."""
+    """Resume paused tasks."""
     _found(ids)
-    count = pauses.resume_tasks(get_state().session, ids, actor=command_line())
-    click.echo(f"{count} resumed.")
+    count = service.resume_tasks(ids, actor=command_line())
+    say(f"{count} resumed.")
 
 
 def _found(ids: Sequence[int]) -> list[Task]:
-    """The tasks of these ids; if one is unknown, nothing is done to any."""
-    session = get_state().session
-    found = {task_id: tasks.find_task(session, task_id) for task_id in dict.fromkeys(ids)}
+    """Return the tasks with these ids; fail before any change if one is unknown."""
+    found = {task_id: service.find_task(task_id) for task_id in dict.fromkeys(ids)}
     unknown = [str(task_id) for task_id, task in found.items() if task is None]
     if unknown:
         raise TaskAdminError(f"There is no task {', '.join(unknown)}; nothing was done.")
@@ -219,15 +203,15 @@ def _summary(task: Task, row: TaskSchedule | None) -> dict[str, Any]:
     if row is not None:
         next_due = row.next_due
     else:
-        next_due = schedule_of(None).next_after(datetime.now(UTC), slot_interval_s=length)
+        next_due = schedule_of(None).next_after(datetime.now(UTC), slot_interval_seconds=length)
     return {
         "id": task.id,
         "name": task.name,
         "job": task.job,
         "state": _state_of(task),
-        "schedule": in_words(schedule_of(row), length),
+        "schedule": words_of(row, length),
         "next_due": next_due and next_due.isoformat(timespec="seconds"),
-        "author": task.author.username,
+        "author": task.author_name,
     }
 
 
@@ -244,7 +228,7 @@ def _shown_run(run: TaskResult) -> dict[str, Any]:
     }
 
 
-def _outcome(run: dict[str, Any]) -> Any:
+def _outcome(run: dict[str, object]) -> Any:
     for name in ("result", "output", "error_type", "reason"):
         if run[name] is not None:
             return run[name]
@@ -252,14 +236,14 @@ def _outcome(run: dict[str, Any]) -> Any:
 
 
 def _other_arguments(task: Task, given: Sequence[str]) -> dict[str, Any]:
-    """The task's arguments with these texts in their places, as the job stores them."""
+    """Return the task's arguments with *given* overrides, not validated yet."""
     job = get_job(task.job)
     arguments = task.arguments
     fields = {field.name: field for field in fields_of(job)}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals:
-            raise click.ClickException(f"{name} has no value: write {name}=VALUE.")
+            raise click.ClickException(f"{name} has no value; write {name}=VALUE.")
         if name not in fields:
             raise click.ClickException(
                 f"{job.name} takes no {name}; it takes {', '.join(fields) or 'nothing'}."
@@ -269,18 +253,15 @@ def _other_arguments(task: Task, given: Sequence[str]) -> dict[str, Any]:
             arguments.pop(name, None)
         else:
             arguments[name] = read
-    problems = job.problems(arguments)
-    if problems:
-        raise click.ClickException(" ".join(map(str, problems)))
-    return job.to_json(arguments)
+    return arguments
 
 
-def _wait_for(launch_id: int, seconds: float | None) -> Sequence[TaskResult]:
+def _wait_for(launch_ids: Sequence[int], seconds: float | None) -> Sequence[TaskResult]:
     session = get_state().session
     deadline = time.monotonic() + (seconds or 0)
     while True:
         session.expire_all()
-        runs = results.runs_of_launch(session, launch_id)
+        runs = [run for one in launch_ids for run in results.runs_of_launch(session, one)]
         over = all(run.finished_at is not None for run in runs)
         if over or time.monotonic() >= deadline:
             return runs
@@ -292,13 +273,8 @@ def _moment(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
         raise click.ClickException(
-            f"{text} is no time; write it as 2027-01-01T09:00:00+01:00."
+            f"{text} is not a time; write it as 2027-01-01T09:00:00+01:00."
         ) from None
-    if moment.tzinfo is None:
-        raise click.ClickException(f"{text} has no zone: add one, such as +00:00.")
-    if moment <= datetime.now(UTC):
-        raise click.ClickException(f"{text} is over.")
-    return moment

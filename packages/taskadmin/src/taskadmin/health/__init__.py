@@ -1,4 +1,4 @@
-"""Whether everything works: ``/healthz``, ``/readyz`` and ``flask taskadmin doctor``."""
+"""Health checks: ``/healthz``, ``/readyz`` and ``flask taskadmin doctor``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .doctor import Finding, Status, examine
     from .report import as_json, as_text
 else:
-    # The doctor is there for its own command: no worker and no other command loads its checks.
+    # Only the doctor's command needs it: no worker and no other command imports its checks.
     _MODULES = {
         "Finding": "finding",
         "Status": "finding",

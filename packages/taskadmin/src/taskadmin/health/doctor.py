@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..state import get_state
-from . import database_checks, host_checks, ledger_checks, queue_checks
+from .checks import database, host, ledger, processes, queues, retention, storage
 from .finding import Answer, Finding, Status, problem, warning
 
 if TYPE_CHECKING:
@@ -20,33 +20,40 @@ __all__ = ["Finding", "Status", "examine"]
 class _Check:
     name: str
     look: Callable[[Flask], Answer]
-    #: Checks that must not have found a problem; without what they look at this one can't look.
+    #: Checks that must not have found a problem, since this one depends on them.
     needs: tuple[str, ...] = ()
 
 
 _LEDGER = ("database", "migrations")
 _CHECKS = (
-    _Check("database", database_checks.database),
-    _Check("clock skew", database_checks.clock_skew, ("database",)),
-    _Check("migrations", database_checks.schema, ("database",)),
-    _Check("include_object", host_checks.include_object),
-    _Check("broker", queue_checks.broker),
-    _Check("queues", queue_checks.queues, ("broker",)),
-    _Check("settings", queue_checks.settings),
-    _Check("beat", ledger_checks.beat, _LEDGER),
-    _Check("launcher", ledger_checks.launcher, (*_LEDGER, "beat")),
-    _Check("workers", ledger_checks.workers, _LEDGER),
-    _Check("missed slots", ledger_checks.missed_slots, _LEDGER),
-    _Check("stuck runs", ledger_checks.stuck_runs, _LEDGER),
-    _Check("table growth", ledger_checks.table_growth, _LEDGER),
+    _Check("SECRET_KEY", host.secret_key),
+    _Check("database", database.database),
+    _Check("pooler", database.pooler, ("database",)),
+    _Check("clock skew", database.clock_skew, ("database",)),
+    _Check("migrations", database.schema, ("database",)),
+    _Check("rights", storage.rights, _LEDGER),
+    _Check("room", storage.room, _LEDGER),
+    _Check("include_object", host.include_object),
+    _Check("broker", queues.broker),
+    _Check("queues", queues.queues, ("broker",)),
+    _Check("settings", queues.settings),
+    _Check("beat", ledger.beat, _LEDGER),
+    _Check("launcher", ledger.launcher, (*_LEDGER, "beat")),
+    _Check("workers", ledger.workers, _LEDGER),
+    _Check("held messages", processes.held_messages, _LEDGER),
+    _Check("one stack", processes.one_stack, (*_LEDGER, "broker")),
+    _Check("missed slots", ledger.missed_slots, _LEDGER),
+    _Check("stuck runs", ledger.stuck_runs, _LEDGER),
+    _Check("retention", retention.retention, _LEDGER),
+    _Check("table growth", ledger.table_growth, _LEDGER),
 )
 
 
 def examine(app: Flask) -> Iterator[Finding]:
-    """Look at everything, one after the other; what fails stops no other check.
+    """Run all checks in order; a failed check doesn't stop the others.
 
     Raises:
-        RegistrationError: If taskadmin isn't initialised on *app*.
+        RegistrationError: If taskadmin isn't initialized on *app*.
     """
     get_state(app)
     broken: set[str] = set()
@@ -61,10 +68,10 @@ def examine(app: Flask) -> Iterator[Finding]:
 def _look(check: _Check, app: Flask) -> Answer:
     try:
         return check.look(app)
-    except Exception as error:  # noqa: BLE001 - a check that fails is a finding, and others follow
+    except Exception as error:  # noqa: BLE001 - a failed check is a finding
         cause = str(getattr(error, "orig", None) or error).strip()
         first = cause.splitlines()[0] if cause else ""
         return problem(
             f"The check failed: {type(error).__name__}{f': {first}' if first else ''}",
-            "Mend this, then run flask taskadmin doctor again.",
+            "Fix this, then run flask taskadmin doctor again.",
         )

@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``: for load balancers and orchestrators, without log in."""
+"""``/healthz`` and ``/readyz``, for load balancers and orchestrators, without login."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def _prepare(setup: Any) -> None:
 
 @blueprint.get("/healthz", provide_automatic_options=False)
 def healthz() -> Response:
-    """This process answers; neither database nor broker is asked.
+    """Report that this process responds, without asking database or broker.
 
-    So nobody restarts a process that is well because something else is down.
+    So an orchestrator doesn't restart a healthy process because something else is down.
     """
     return _answer({"status": "ok"})
 
 
 @blueprint.get("/readyz", provide_automatic_options=False)
 def readyz() -> tuple[Response, int]:
-    """Whether database, schema and broker are there: 200 or 503, and what beat does."""
+    """Report whether database, schema and broker are ready, by 200 or 503, and beat's lag."""
     readiness = get_state().readiness
     assert readiness is not None
     ready, answer = readiness.look()

@@ -1,4 +1,4 @@
-"""Asking something that may never answer."""
+"""Call something that may never return, with a timeout."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class NoAnswer(Exception):
-    """It doesn't answer in time."""
+    """The call timed out."""
 
 
-class Attempt(Generic[T]):
-    """One call, in a thread of its own."""
+class ProbeCall(Generic[T]):
+    """One call in its own thread."""
 
     def __init__(self, ask: Callable[[], T], *, seconds: float) -> None:
         self._ask = ask
@@ -31,14 +31,14 @@ class Attempt(Generic[T]):
     def _run(self) -> None:
         try:
             self._answer.append(self._ask())
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is for who waits
+        except Exception as error:  # noqa: BLE001 - re-raised in ``result``
             self._error = error
         finally:
             self._ended = time.monotonic()
             self._done.set()
 
     def result(self) -> T:
-        """The answer, for which everybody waits until the same moment."""
+        """Return the call's result; all callers wait until the same deadline."""
         if not self._done.wait(max(0.0, self._begun + self._seconds - time.monotonic())):
             raise NoAnswer(f"No answer after {self._seconds:g} s.")
         if self._error is not None:
@@ -47,11 +47,11 @@ class Attempt(Generic[T]):
 
     @property
     def is_running(self) -> bool:
-        """Whether it still waits; a thread that a fork left behind doesn't."""
+        """Whether the call is still executing; a thread lost in a fork isn't."""
         return self._ended is None and self._thread.is_alive()
 
     def is_current(self, *, fresh_seconds: float, hung_seconds: float) -> bool:
-        """Whether its answer, or its silence, says how things are."""
+        """Whether its result, or the lack of one, is recent enough."""
         now = time.monotonic()
         if self._ended is not None:
             return now - self._ended < fresh_seconds
@@ -59,14 +59,14 @@ class Attempt(Generic[T]):
 
 
 class Probe(Generic[T]):
-    """Asks at most once at a time, and not again while the last answer is fresh.
+    """Makes one call at a time, and none while the last result is fresh.
 
-    Who is asked may hang: then everybody gets ``NoAnswer``, the first after *seconds*, the
-    others at once, and another attempt is made after *hung_seconds*.
+    If the call hangs, everyone gets ``NoAnswer``: the first caller after *seconds*, others at once.
+    Another attempt is made after *hung_seconds*.
     """
 
-    #: Threads, and with them connections, that may hang at a time.
-    MOST_HUNG = 3
+    #: Maximum threads, and with them connections, that may hang at a time.
+    MAX_HUNG = 3
 
     def __init__(
         self,
@@ -81,11 +81,11 @@ class Probe(Generic[T]):
         self._fresh_seconds = fresh_seconds
         self._hung_seconds = hung_seconds
         self._lock = threading.Lock()
-        self._attempt: Attempt[T] | None = None
-        self._hung: list[Attempt[T]] = []
+        self._attempt: ProbeCall[T] | None = None
+        self._hung: list[ProbeCall[T]] = []
 
-    def start(self) -> Attempt[T]:
-        """The attempt that is under way or fresh, or else a new one."""
+    def start(self) -> ProbeCall[T]:
+        """Return the attempt that is executing or fresh, or start a new one."""
         with self._lock:
             last = self._attempt
             if last is not None:
@@ -95,8 +95,8 @@ class Probe(Generic[T]):
                     return last
                 self._hung = [attempt for attempt in self._hung if attempt.is_running]
                 if last.is_running:
-                    if len(self._hung) + 1 >= self.MOST_HUNG:
+                    if len(self._hung) + 1 >= self.MAX_HUNG:
                         return last
                     self._hung.append(last)
-            self._attempt = Attempt(self._ask, seconds=self._seconds)
+            self._attempt = ProbeCall(self._ask, seconds=self._seconds)
             return self._attempt

@@ -1,4 +1,4 @@
-"""What ``/readyz`` says: in general words to everybody, in detail to the log."""
+"""The checks of ``/readyz``: general results for clients, details in the log."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from .. import migrations
 from ..errors import BrokerUnavailable
 from ..queue.inspection import try_broker
 from ..state import get_state
-from ..store import health
-from ..store.health import BeatLag
-from ..store.outage import is_outage
-from ..store.transaction import reading
-from .probe import Attempt, NoAnswer, Probe
+from ..store.database.outage import ErrorKind, first_line, kind_of
+from ..store.database.transaction import reading
+from ..store.reports import health
+from ..store.reports.health import BeatLag
+from .probe import NoAnswer, Probe, ProbeCall
 
 if TYPE_CHECKING:
     from flask import Flask
 
 log = logging.getLogger("taskadmin.health")
 
-#: Longest wait for everything together, in seconds; who asks for health often waits no more than 5.
-SECONDS = 2.5
-#: Longest wait for the broker's answer to one thing, in seconds: connecting, taking a message.
+#: Timeout of all checks together, in seconds; clients often wait for at most 5.
+READINESS_TIMEOUT_SECONDS = 2.5
+#: Timeout of each step with the broker, in seconds: connecting, publishing.
 _BROKER_SECONDS = 1.0
-#: Longest wait for rows that somebody may have locked, in seconds.
+#: Timeout of statements that may wait for locked rows, in seconds.
 _ROWS_SECONDS = 1.0
 
 T = TypeVar("T")
 
 
 class Verdict(NamedTuple):
-    """Whether something is there."""
+    """The result of one check."""
 
     ok: bool
-    #: For everybody: no addresses, no names, not the driver's words.
+    #: For clients: no addresses, no names, not the driver's message.
     detail: str
     #: For the log.
     cause: str = ""
@@ -56,24 +56,28 @@ _newest_revision = functools.cache(migrations.newest_revision)
 
 
 class Readiness:
-    """Asks database and broker of one application, and remembers what they said for a second.
+    """Checks database and broker of one application, and caches the results for a second.
 
-    Neither is asked twice at a time, however many people want to know: a hanging database
-    costs a few connections of the host's pool, and a burst of requests no connection each.
+    Concurrent requests share a check: a hanging database costs a few connections of the host's
+    pool, and a burst of requests doesn't cost one connection each.
     """
 
     def __init__(self, app: Flask) -> None:
-        self._database = Probe(lambda: _look_at_database(app), seconds=SECONDS)
-        self._broker = Probe(lambda: _look_at_broker(app), seconds=SECONDS)
+        self._database = Probe(lambda: _look_at_database(app), seconds=READINESS_TIMEOUT_SECONDS)
+        self._broker = Probe(lambda: _look_at_broker(app), seconds=READINESS_TIMEOUT_SECONDS)
         self._lock = threading.Lock()
-        self._said: dict[str, Verdict] = {}
+        self._last_checks: dict[str, Verdict] = {}
 
     def look(self) -> tuple[bool, dict[str, Any]]:
-        """Whether requests can be served, and the answer for who asked."""
-        asked, broker_asked = self._database.start(), self._broker.start()  # at the same time
-        found = _answer(asked, _no_database)
-        broker = _answer(broker_asked, lambda cause: Verdict(False, *_no_answer("broker", cause)))
-        checks = {"database": found.database, "migrations": found.migrations, "broker": broker}
+        """Return whether requests can be served, and the response's content."""
+        attempt, broker_attempt = self._database.start(), self._broker.start()  # concurrently
+        database = _answer(attempt, _no_database)
+        broker = _answer(broker_attempt, lambda cause: Verdict(False, *_no_answer("broker", cause)))
+        checks = {
+            "database": database.database,
+            "migrations": database.migrations,
+            "broker": broker,
+        }
         self._log_changes(checks)
         ready = all(verdict.ok for verdict in checks.values())
         return ready, {
@@ -83,26 +87,26 @@ class Readiness:
                 for name, verdict in checks.items()
             },
             "beat": {
-                "seen_seconds_ago": _seconds(found.beat.seen),
-                "launcher_ticked_seconds_ago": _seconds(found.beat.ticked),
+                "seen_seconds_ago": _seconds(database.beat.seen),
+                "launcher_ticked_seconds_ago": _seconds(database.beat.ticked),
             },
         }
 
     def _log_changes(self, checks: Mapping[str, Verdict]) -> None:
         with self._lock:
-            before, self._said = self._said, dict(checks)
+            before, self._last_checks = self._last_checks, dict(checks)
         for name, verdict in checks.items():
-            known = before.get(name)
-            if not verdict.ok and (known is None or known.detail != verdict.detail):
+            last = before.get(name)
+            if not verdict.ok and (last is None or last.detail != verdict.detail):
                 log.warning("Not ready: %s %s", verdict.detail, verdict.cause)
-            elif verdict.ok and known is not None and not known.ok:
+            elif verdict.ok and last is not None and not last.ok:
                 log.info("Ready again: %s", verdict.detail)
 
 
-def _answer(attempt: Attempt[T], otherwise: Callable[[Exception], T]) -> T:
+def _answer(attempt: ProbeCall[T], otherwise: Callable[[Exception], T]) -> T:
     try:
         return attempt.result()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the reason for not being ready
+    except Exception as error:  # noqa: BLE001 - any error means "not ready"
         return otherwise(error)
 
 
@@ -110,7 +114,7 @@ def _no_answer(what: str, error: Exception) -> tuple[str, str]:
     cause = f"{type(error).__name__}: {error}"
     if isinstance(error, NoAnswer):
         return f"The {what} doesn't answer.", cause
-    return f"The {what} can't be asked; the log has the reason.", cause
+    return f"The {what} can't be checked; the log has the reason.", cause
 
 
 def _no_database(error: Exception) -> _Database:
@@ -118,19 +122,29 @@ def _no_database(error: Exception) -> _Database:
 
 
 def _without_database(verdict: Verdict) -> _Database:
-    return _Database(verdict, Verdict(False, "Not checked, without the database."))
+    return _Database(verdict, Verdict(False, "Not checked without the database."))
 
 
 def _look_at_database(app: Flask) -> _Database:
     with app.app_context():
         try:
-            current = migrations.current_revision(app)
+            current = _revision(app)
         except SQLAlchemyError as error:
-            detail = "can't be reached" if is_outage(error) else "can't be used"
-            return _without_database(Verdict(False, f"The database {detail}.", _first_line(error)))
+            away = kind_of(error) is ErrorKind.WAIT
+            detail = "can't be reached" if away else "can't be used"
+            return _without_database(Verdict(False, f"The database {detail}.", first_line(error)))
         schema = _schema(current)
         beat = _beat_lag(app) if schema.ok else BeatLag(None, None)
     return _Database(Verdict(True, "The database answers."), schema, beat)
+
+
+def _revision(app: Flask) -> str | None:
+    try:
+        return migrations.current_revision(app)
+    except SQLAlchemyError as error:
+        if kind_of(error) is not ErrorKind.RECONNECT:
+            raise
+        return migrations.current_revision(app)
 
 
 def _schema(current: str | None) -> Verdict:
@@ -153,7 +167,7 @@ def _beat_lag(app: Flask) -> BeatLag:
         with reading(session, seconds=_ROWS_SECONDS):
             return health.beat_lag(session)
     except SQLAlchemyError as error:
-        log.warning("Beat's row can't be read: %s", _first_line(error))
+        log.warning("Can't read beat's row: %s", first_line(error))
         return BeatLag(None, None)
 
 
@@ -166,13 +180,8 @@ def _look_at_broker(app: Flask) -> Verdict:
     except BrokerUnavailable as error:
         return Verdict(False, "The broker can't be reached.", str(error))
     if answer.refusal is not None:
-        return Verdict(False, "The broker takes no messages.", answer.refusal)
+        return Verdict(False, "The broker takes no messages.", answer.alarm or answer.refusal)
     return Verdict(True, "The broker answers.")
-
-
-def _first_line(error: SQLAlchemyError) -> str:
-    text = str(getattr(error, "orig", None) or error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 def _seconds(lag: timedelta | None) -> float | None:

@@ -1,4 +1,4 @@
-"""The doctor's findings for people and for programs."""
+"""Format the doctor's findings as text or JSON."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from .finding import Finding, Status
 
 _MARKS = {Status.OK: "✓", Status.WARNING: "!", Status.PROBLEM: "✗"}
-#: For terminals that can't show the others.
+#: For terminals that can't encode the others.
 _PLAIN_MARKS = {Status.OK: "+", Status.WARNING: "!", Status.PROBLEM: "x"}
 
 
 def as_text(findings: Sequence[Finding], *, encoding: str | None = "utf-8") -> str:
-    """One line each, with the fix below it, and a last one that sums up."""
+    """Format one line per finding, with its fix below, and a summary."""
     marks = _MARKS
     try:
         "".join(marks.values()).encode(encoding or "ascii")
@@ -29,7 +29,7 @@ def as_text(findings: Sequence[Finding], *, encoding: str | None = "utf-8") -> s
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """An object with ``healthy`` (no problem) and ``checks``."""
+    """Format a JSON object with ``healthy`` (no problem) and ``checks``."""
     healthy = all(finding.status != Status.PROBLEM for finding in findings)
     checks = [finding._asdict() for finding in findings]
     return json.dumps({"healthy": healthy, "checks": checks}, indent=2)

@@ -1,11 +1,11 @@
-"""Jobs: Python code that tasks run. No Flask, no Celery, no database here."""
+"""Jobs: Python code that tasks run. Imports no Flask, Celery or database."""
 
+from .arguments.masking import Redaction, mask_secrets, redact
+from .arguments.problems import ArgumentProblem
 from .context import Progress, Run
-from .decorator import job
+from .declaration.decorator import job
 from .discovery import find_jobs, load_entry_points, load_jobs
 from .invalid import InvalidJob
-from .masking import redact, shown
-from .problems import Problem
 from .random_number import GENERATE_RANDOM_NUMBER_JOB, RandomNumberArguments
 from .registry import Job, all_jobs, get_job
 
@@ -13,9 +13,10 @@ __all__ = [
     "GENERATE_RANDOM_NUMBER_JOB",
     "InvalidJob",
     "Job",
-    "Problem",
+    "ArgumentProblem",
     "Progress",
     "RandomNumberArguments",
+    "Redaction",
     "Run",
     "all_jobs",
     "find_jobs",
@@ -24,5 +25,5 @@ __all__ = [
     "load_entry_points",
     "load_jobs",
     "redact",
-    "shown",
+    "mask_secrets",
 ]

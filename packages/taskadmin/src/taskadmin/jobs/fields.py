@@ -1,4 +1,4 @@
-"""What a form and the command line ask for, made from the model of a job's arguments."""
+"""Form fields of a job's arguments, derived from the arguments' model."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NewType, Union, get_
 
 from pydantic import BaseModel, NaiveDatetime
 
-from .. import texts
-from ..texts import gettext, marked, ngettext
+from ..translation import texts
+from ..translation.texts import gettext, marked, ngettext
 
 if TYPE_CHECKING:
     from .registry import Job
@@ -51,7 +51,7 @@ _KIND_OF_TYPE: Mapping[str, Kind] = {
 
 
 class Bound(NamedTuple):
-    """A limit of an argument, by its name in a JSON schema."""
+    """A limit of an argument, named as in JSON schema."""
 
     kind: str
     number: float
@@ -59,19 +59,17 @@ class Bound(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArgumentField:
-    """One argument of a job, as people are asked for it.
+    """One argument of a job, as people enter it.
 
     Attributes:
         kind: How it is entered.
-        content: What it is: for a secret the kind that it would have otherwise.
-        required: There is no default, and it can't be left empty.
-        default: As JSON has it. None for a secret, and where it is made anew each time.
-        optional: It may be None, which is what an empty text stands for.
-        choices: Values, as JSON has them, with their labels.
-        minimum: The smallest value; *maximum* the largest. ``limits`` has the words for
-            all bounds, also for those that aren't included themselves.
-        exact: A number that is read without rounding to a float.
-        naive: A date and time that has no zone; any other without one is UTC.
+        content: Its kind of value; for a secret, the kind that it would have otherwise.
+        required: There is no default, and it can't be empty.
+        default: As JSON. None for a secret, and for a default factory.
+        optional: It may be None, which is entered as empty text.
+        choices: JSON values with their labels.
+        exact: A number that isn't rounded to a float.
+        naive: A date and time without a zone; otherwise, one entered without a zone is UTC.
     """
 
     name: str
@@ -83,8 +81,6 @@ class ArgumentField:
     optional: bool = False
     choices: tuple[tuple[Any, str], ...] = ()
     help: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
     step: float | None = None
     max_length: int | None = None
     bounds: tuple[Bound, ...] = ()
@@ -100,14 +96,14 @@ class ArgumentField:
 
 @lru_cache(maxsize=1024)
 def fields_of(job: Job) -> tuple[ArgumentField, ...]:
-    """The arguments of *job*, in the order of its signature."""
+    """Return the fields of *job*'s arguments, in the order of its signature."""
     return fields_of_model(job.arguments, masked=job.masked)
 
 
 def fields_of_model(
     model: type[BaseModel], *, masked: frozenset[str] = frozenset()
 ) -> tuple[ArgumentField, ...]:
-    """The fields of *model*; those in *masked* are secrets, whatever their type."""
+    """Return the fields of *model*; those in *masked* are secrets, whatever their type."""
     schema = model.model_json_schema(by_alias=False)
     definitions = schema.get("$defs", {})
     return tuple(
@@ -138,8 +134,6 @@ def _field(
         optional=optional,
         choices=choices,
         help=info.description or "",
-        minimum=schema.get("minimum", schema.get("exclusiveMinimum")),
-        maximum=schema.get("maximum", schema.get("exclusiveMaximum")),
         step=schema.get("multipleOf"),
         max_length=schema.get("maxLength"),
         bounds=_bounds(schema),
@@ -149,41 +143,41 @@ def _field(
 
 
 def humanized(name: str) -> str:
-    """``lower_limit`` as “Lower limit”."""
+    """Turn ``lower_limit`` into “Lower limit”."""
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:] if words else name
 
 
-def text_of_choice(value: Any) -> str:
-    """What a form sends for a choice."""
+def text_of_choice(value: object) -> str:
+    """Return the text that a form submits for a choice."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """*schema* without references and without the possibility of None, which becomes a key."""
-    found = dict(schema)
+    """Resolve references in *schema*, and replace the option of null by a key "nullable"."""
+    resolved = dict(schema)
     nullable = False
     while True:
-        if "$ref" in found:
-            target = definitions[found.pop("$ref").rpartition("/")[2]]
-            found = {**target, **found}
-        elif len(found.get("allOf", ())) == 1:
-            found = {**found.pop("allOf")[0], **found}
-        elif len(inner := _without_null(found.get("anyOf", ()))) == 1:
-            nullable = nullable or len(inner) < len(found["anyOf"])
-            del found["anyOf"]
-            found = {**inner[0], **found}
+        if "$ref" in resolved:
+            target = definitions[resolved.pop("$ref").rpartition("/")[2]]
+            resolved = {**target, **resolved}
+        elif len(resolved.get("allOf", ())) == 1:
+            resolved = {**resolved.pop("allOf")[0], **resolved}
+        elif len(inner := _without_null(resolved.get("anyOf", ()))) == 1:
+            nullable = nullable or len(inner) < len(resolved["anyOf"])
+            del resolved["anyOf"]
+            resolved = {**inner[0], **resolved}
         else:
-            nullable = nullable or len(inner) < len(found.get("anyOf", ()))
-            nullable = nullable or None in found.get("enum", ())
-            return {**found, "nullable": nullable}
+            nullable = nullable or len(inner) < len(resolved.get("anyOf", ()))
+            nullable = nullable or None in resolved.get("enum", ())
+            return {**resolved, "nullable": nullable}
 
 
 def _without_null(schemas: Any) -> list[Any]:
     return [schema for schema in schemas if schema.get("type") != "null"]
 
 
-def _kind(schema: Mapping[str, Any]) -> Kind:
+def _kind(schema: Mapping[str, object]) -> Kind:
     type_, format_ = schema.get("type"), schema.get("format")
     if not isinstance(type_, str):
         return "json"
@@ -197,7 +191,7 @@ def _kind(schema: Mapping[str, Any]) -> Kind:
 def _choices(
     schema: Mapping[str, Any], kinds: set[Any], optional: bool
 ) -> tuple[tuple[Any, str], ...]:
-    """Values and labels of an enumeration, a Literal, and of a switch with a third position."""
+    """Return values and labels of an enumeration, a Literal or an optional boolean."""
     if schema.get("type") == "boolean" and optional:
         return ((True, marked("Yes")), (False, marked("No")))
     values = [schema["const"]] if "const" in schema else schema.get("enum", ())
@@ -214,27 +208,32 @@ def _choices(
 
 
 def _label(member: Enum) -> str:
-    """“Dark blue” for DARK_BLUE = "#00008b", but “GET” for GET = "GET"."""
+    """Return “Dark blue” for DARK_BLUE = "#00008b", but “GET” for GET = "GET"."""
     value = str(member.value)
     return value if value.lower() == member.name.lower() else humanized(member.name.lower())
 
 
-def _ambiguous(choices: tuple[tuple[Any, str], ...]) -> bool:
-    """Whether two values are sent as the same text, or one as none: “1” and 1, or “”."""
+def _ambiguous(choices: tuple[tuple[object, str], ...]) -> bool:
+    """Whether two values are submitted as the same text, or one as no text: “1” and 1, or “”."""
     texts = [text_of_choice(value) for value, _ in choices]
     return len(set(texts)) < len(texts) or "" in texts
 
 
 def _bounds(schema: Mapping[str, Any]) -> tuple[Bound, ...]:
     return tuple(
-        Bound(key, schema[key])
+        Bound(key, _plain(schema[key]))
         for key in (
             *("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"),
             *("multipleOf", "minLength", "maxLength"),
         )
-        # What every address has (1 to 2083 characters) is no help to anybody.
+        # The default lengths of an address (1 to 2083 characters) are no help.
         if key in schema and not (schema.get("format") == "uri" and key.endswith("Length"))
     )
+
+
+def _plain(number: float) -> float:
+    """Return 60 for 60.0: older versions of pydantic write the bound of a float like that."""
+    return int(number) if abs(number) < 2**53 and number == int(number) else number
 
 
 def _in_words(bound: Bound) -> str:
@@ -261,7 +260,7 @@ def _in_words(bound: Bound) -> str:
 
 
 def _types(annotation: Any) -> Iterator[Any]:
-    """The classes that an annotation allows, behind Annotated, Optional and names for types."""
+    """Yield the types in an annotation, without Annotated, Optional and type aliases."""
     while True:
         if isinstance(annotation, NewType):
             annotation = annotation.__supertype__

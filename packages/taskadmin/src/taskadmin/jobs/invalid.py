@@ -1,4 +1,4 @@
-"""What can't be a job."""
+"""The error for functions that can't be jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which jobs there are."""
+"""The registry of jobs."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from ..errors import UnknownJob
-from ..texts import gettext
+from ..errors import UnknownJob, Unstorable
+from ..translation.texts import gettext
+from ..values.storable import check_value
+from ..values.type_names import class_name
+from .arguments.masking import mask_secrets, masked_names, own_arguments
+from .arguments.problems import ArgumentProblem, problems_of
+from .arguments.stored import stored_form
 from .invalid import InvalidJob
-from .masking import masked_names, own_arguments, shown
-from .problems import Problem, problems_of
-from .stored import stored
 
 log = logging.getLogger("taskadmin.jobs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A function that tasks can run, and how it is run.
+    """A function that tasks can run, and its options.
 
-    ``arguments`` checks a task's arguments in the form and again on the worker;
-    the function gets its fields as keyword arguments.
+    ``arguments`` validates a task's arguments in the form and again on the worker; the function
+    gets its fields as keyword arguments.
     """
 
     name: str
@@ -36,78 +38,104 @@ class Job:
     #: Name of the Celery task whose messages start a run.
     celery_task: str
     queue: str
-    #: Whether a run is claimed and shown as running before the function is called. Without it
-    #: a run costs one statement less, and a worker that dies may have it executed twice sooner.
+    #: Whether a run is claimed and shown as running before the function is called. Without this, a
+    #: run costs one statement less, but is more likely to be executed twice if a worker dies.
     record_start: bool = True
-    #: How often the function is called until it succeeds.
+    #: Maximum calls of the function until it succeeds.
     max_attempts: int = 1
-    #: Seconds from the first failed attempt to the second; each further wait is twice as long.
+    #: Seconds between the first failed attempt and the second; doubled for each further attempt.
     backoff_seconds: float = 10.0
     #: Seconds after which ``SoftTimeLimitExceeded`` is raised inside the function.
     soft_time_limit: float | None = None
-    #: Seconds after which the process is killed. Below half an hour: RabbitMQ then takes the
-    #: message back and closes the connection.
+    #: Seconds after which the process is killed. Less than half an hour: RabbitMQ then closes the
+    #: channel and redelivers the message.
     time_limit: float = 1500.0
 
-    #: What the function's docstring says about it, without its parameters.
+    #: The function's docstring, without its parameters.
     description: str = ""
     #: Arguments that are never shown, logged or exported.
     masked: frozenset[str] = frozenset()
-    #: The parameter that gets the ``Run``; it is none of the arguments.
+    #: The parameter that receives the ``Run``; not an argument.
     run_parameter: str | None = None
 
     def delay_after(self, attempt: int) -> float:
-        """Seconds to wait after this failed attempt, counted from 1."""
+        """Return the seconds to wait after this failed attempt, counted from 1."""
         return float(min(self.backoff_seconds * 2 ** min(attempt - 1, 30), 3600.0))
 
-    def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The function's keyword arguments.
+    def check(self, arguments: Mapping[str, object]) -> dict[str, Any]:
+        """Validate *arguments* and return the function's keyword arguments.
 
-        The ledger's own keys, ``author_id`` and ``_masked``, are passed over.
+        The keys ``author_id`` and ``_masked``, which taskadmin adds, are ignored.
 
         Raises:
             pydantic.ValidationError: If *arguments* don't fit.
         """
-        # As the model's iterator does it, which is slow: models with other fields are refused.
+        # Like the model's iterator, which is slow; models with other fields are refused.
         checked = vars(self.arguments.model_validate(own_arguments(arguments)))
         return {name: value for name, value in checked.items() if not name.startswith("_")}
 
-    def to_json(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments as they are stored: JSON that ``check`` turns into the same values.
+    def to_json(self, arguments: Mapping[str, object]) -> dict[str, Any]:
+        """Return the arguments in stored form: JSON that ``check`` turns into the same values.
 
         Secrets are in plain text.
 
         Raises:
             pydantic.ValidationError: If *arguments* don't fit.
             pydantic_core.PydanticSerializationError: If a value can't be written as JSON.
+            Unstorable: If some reader couldn't show a value, with the argument's name.
         """
-        return stored(self.arguments.model_validate(own_arguments(arguments)))
+        values = self._stored(arguments)
+        for name, value in values.items():
+            try:
+                check_value({name: value})
+            except Unstorable as error:
+                raise Unstorable(str(error), name=name) from error
+        return values
 
-    def shown(self, arguments: Mapping[str, Any], masked: Collection[str] = ()) -> dict[str, Any]:
-        """The arguments as people may see them, whether they fit or not."""
-        return shown(arguments, self.masked | frozenset(masked))
+    def _stored(self, arguments: Mapping[str, object]) -> dict[str, Any]:
+        return stored_form(self.arguments.model_validate(own_arguments(arguments)))
 
-    def problems(self, arguments: Mapping[str, Any]) -> list[Problem]:
-        """What is wrong with *arguments*, in sentences that don't repeat them."""
+    def mask_secrets(
+        self, arguments: Mapping[str, object], masked: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """Return the arguments with secrets masked, even if they aren't valid."""
+        return mask_secrets(arguments, self.masked | frozenset(masked))
+
+    def problems(self, arguments: Mapping[str, object]) -> list[ArgumentProblem]:
+        """Return why *arguments* can't be stored, in sentences that don't contain the values."""
+        return self._problems(self.to_json, arguments)
+
+    def _problems(
+        self, check: Callable[[Mapping[str, object]], object], arguments: Mapping[str, object]
+    ) -> list[ArgumentProblem]:
         masked = self.masked | masked_names(arguments)
         try:
-            self.to_json(arguments)
+            check(arguments)
         except ValidationError as error:
             return problems_of(error, self.arguments.model_fields, arguments, masked)
+        except Unstorable as error:
+            return [ArgumentProblem(error.name, str(error))]
         except PydanticSerializationError:
-            return [Problem(None, gettext("These arguments can't be stored as JSON."))]
-        except Exception as error:  # noqa: BLE001 - a host's own validator may raise anything
-            # One job's broken validator must not keep the tasks of all others from being launched.
-            kind = type(error).__name__
-            log.warning("Checking the arguments of %s raised %s", self.name, kind)
+            return [ArgumentProblem(None, gettext("These arguments can't be stored as JSON."))]
+        except (KeyboardInterrupt, SystemExit):
+            raise  # ends this process, such as a web server or launcher
+        except BaseException as error:  # noqa: BLE001 - a host's validator may raise anything
+            # A job's broken validator must not stop launches of other jobs' tasks.
+            kind = class_name(type(error))
+            log.warning("Validating the arguments of %s raised %s", self.name, kind)
             return [
-                Problem(None, gettext("Checking these arguments raised %(error)s.", error=kind))
+                ArgumentProblem(
+                    None, gettext("Checking these arguments raised %(error)s.", error=kind)
+                )
             ]
         return []
 
-    def why_invalid(self, arguments: Mapping[str, Any]) -> str | None:
-        """What is wrong with *arguments* in one line, or None."""
-        return " ".join(map(str, self.problems(arguments))) or None
+    def why_invalid(self, arguments: Mapping[str, object]) -> str | None:
+        """Return why the function can't be called with stored *arguments*, in one line, or None.
+
+        Values that an earlier release stored are accepted, even if they couldn't be stored now.
+        """
+        return " ".join(map(str, self._problems(self._stored, arguments))) or None
 
 
 _jobs: dict[str, Job] = {}
@@ -117,50 +145,50 @@ def add_job(job: Job) -> Job:
     """Register *job* for every application of this process.
 
     Raises:
-        InvalidJob: If another job has the name.
+        InvalidJob: If another job has this name.
     """
-    there = _jobs.setdefault(job.name, job)
-    if there is not job:
+    existing = _jobs.setdefault(job.name, job)
+    if existing is not job:
         raise InvalidJob(
             f"There are two jobs called {job.name!r}: rename one. They are "
-            f"{_origin(there)} and {_origin(job)}."
+            f"{_origin(existing)} and {_origin(job)}."
         )
     return job
 
 
 def add_or_replace_job(job: Job) -> Job:
-    """Register *job*, also in place of one that the same lines defined: a module was reloaded.
+    """Register *job*, or replace the one from the same function, when a module is reloaded.
 
     Raises:
-        InvalidJob: If another function's job has the name.
+        InvalidJob: If a job of another function has this name.
     """
-    there = _jobs.get(job.name)
-    if there is not None and _origin(there) == _origin(job):
+    existing = _jobs.get(job.name)
+    if existing is not None and _origin(existing) == _origin(job):
         _jobs[job.name] = job
         return job
     return add_job(job)
 
 
 def _origin(job: Job) -> str:
-    """Module and qualified name of a job's function; of a Celery task, what it runs."""
+    """Return module and qualified name of a job's function, or of a Celery task's ``run``."""
     function = inspect.unwrap(getattr(job.function, "run", job.function))
     name = getattr(function, "__qualname__", type(function).__qualname__)
     return f"{function.__module__}.{name}"
 
 
 def all_jobs() -> Mapping[str, Job]:
-    """The registered jobs by name."""
+    """Return the registered jobs by name."""
     return MappingProxyType(_jobs)
 
 
 def get_job(name: str) -> Job:
-    """The job of this name.
+    """Return the job with this name.
 
     Raises:
-        UnknownJob: If there is none.
+        UnknownJob: If it isn't registered.
     """
     try:
         return _jobs[name]
     except KeyError:
-        # A worker stores this: it isn't marked.
-        raise UnknownJob(f"No job is registered under the name {name}.") from None
+        # Not translated: a worker stores this.
+        raise UnknownJob(f"No job named {name} is registered.") from None

@@ -1,4 +1,4 @@
-"""Arguments as text: what a browser or the command line sends, and what a form shows."""
+"""Convert arguments from and to text, for forms and the command line."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..texts import gettext, marked
+from ..errors import Unstorable
+from ..translation.texts import gettext, marked
+from ..values.storable import MAX_JSON_DEPTH, check_text, check_value, is_deeper
 from .fields import ArgumentField, Kind, text_of_choice
 
 _Read = TypeVar("_Read")
 
 
 class _UseDefault:
-    """The argument is left out, so that the job's default counts."""
+    """A marker for an argument that is left out, so that the job's default applies."""
 
     def __repr__(self) -> str:
         return "USE_DEFAULT"
 
 
-#: What an empty text of a field with a default stands for.
+#: Result of an empty text for a field with a default.
 USE_DEFAULT: Final = _UseDefault()
 
-# A number as Python, JSON and databases write it: ASCII digits, a point, an exponent.
+# Numbers as Python, JSON and databases write them: ASCII digits, a point, an exponent.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -36,23 +38,23 @@ _TIME = re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 _DATETIME = re.compile(rf"{_DATE.pattern}[T ]{_TIME.pattern}", re.ASCII)
 _CLOCK = re.compile(r"(\d{1,6}):([0-5]\d)(?::([0-5]\d(?:\.\d{1,6})?))?", re.ASCII)
 _WITH_UNITS = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*([a-z]*)\s*", re.ASCII)
-_SECONDS: Mapping[str, float] = {
+_UNIT_SECONDS: Mapping[str, float] = {
     **dict.fromkeys(("d", "day", "days"), 86_400),
     **dict.fromkeys(("h", "hour", "hours"), 3600),
     **dict.fromkeys(("m", "min", "minute", "minutes"), 60),
     **dict.fromkeys(("", "s", "sec", "second", "seconds"), 1),
     "ms": 0.001,
 }
-_UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
-# Digits of the longest number that is read; a float has 17 that count, an exponent does the rest.
+_SHORT_UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
+# Maximum length of a number: a float has 17 significant digits, the rest is the exponent's.
 _LONGEST_NUMBER = 400
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 
-#: What may hold any character; every other text has a form of its own.
+#: Kinds that may contain any character; the others have their own format.
 _FREE: frozenset[Kind] = frozenset({"text", "multiline", "url", "choice", "json"})
 _EMPTY: Mapping[Kind, str] = {
-    "text": marked("Enter a text."),
-    "multiline": marked("Enter a text."),
+    "text": marked("Enter text."),
+    "multiline": marked("Enter text."),
     "number": marked("Enter a number."),
     "integer": marked("Enter a whole number."),
     "choice": marked("Choose one."),
@@ -66,20 +68,20 @@ _EMPTY: Mapping[Kind, str] = {
 }
 
 
-def parse_text(field: ArgumentField, text: str) -> Any:
-    """The value that *text* stands for, as the job's model takes it.
+def parse_text(field: ArgumentField, text: str) -> object:
+    """Parse *text* into a value for the job's model.
 
     Returns:
-        A value that the model still has to check; None for an empty text of an optional
-        field, ``USE_DEFAULT`` for that of a field with a default: leave it out.
+        A value that the model still has to validate; None for empty text of an optional field;
+        ``USE_DEFAULT`` for empty text of a field with a default: leave it out.
 
     Raises:
-        ValueError: With a sentence for the person who typed it.
+        ValueError: With a message for the person who typed it.
     """
-    if field.content in _FREE and ("\0" in text or _is_broken(text)):
-        raise ValueError(gettext("This text holds a character that can't be stored."))
+    if field.content in _FREE:
+        check_text(text)
     if field.content == "multiline":
-        text = text.replace("\r\n", "\n")  # as browsers send line breaks
+        text = text.replace("\r\n", "\n")  # browsers submit CRLF
     if field.content not in ("text", "multiline"):
         text = text.strip()
     if not text and field.content != "switch":
@@ -92,10 +94,10 @@ def parse_text(field: ArgumentField, text: str) -> Any:
     return _PARSERS[field.content](field, text)
 
 
-def show_text(field: ArgumentField, value: Any) -> str:
-    """A stored value, as JSON has it, as text that ``parse_text`` reads back.
+def show_text(field: ArgumentField, value: object) -> str:
+    """Format a stored JSON value as text that ``parse_text`` reads back.
 
-    A value that doesn't fit the field any more is shown as it is stored.
+    A value that doesn't fit the field any more is shown as stored.
     """
     if value is None or field.kind == "secret":
         return ""
@@ -107,7 +109,7 @@ def show_text(field: ArgumentField, value: Any) -> str:
 
 def _number(field: ArgumentField, text: str) -> float | Decimal:
     if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
-        raise ValueError(gettext("Enter a number such as -0.5, 10 or 1.5e6, with a point."))
+        raise ValueError(gettext("Enter a number such as -0.5, 10 or 1.5e6."))
     if field.exact:
         return Decimal(text)
     number = float(text)
@@ -131,14 +133,14 @@ def _switch(_field: ArgumentField, text: str) -> bool:
     raise ValueError(gettext("Enter true or false."))
 
 
-def _choice(field: ArgumentField, text: str) -> Any:
+def _choice(field: ArgumentField, text: str) -> object:
     for value, _label in field.choices:
         if text_of_choice(value) == text:
             return value
     known = ", ".join(text_of_choice(value) for value, _label in field.choices[:10])
     raise ValueError(
         gettext(
-            "There is no choice “%(choice)s”; expected one of %(known)s.",
+            "“%(choice)s” is not a valid choice; expected one of %(known)s.",
             choice=text[:40],
             known=known,
         )
@@ -171,7 +173,7 @@ def _from_calendar(read: Callable[[str], _Read], text: str) -> _Read:
         return read(text)
     except ValueError:
         raise ValueError(
-            gettext("There is no %(moment)s: check the day and the time.", moment=text)
+            gettext("%(moment)s does not exist. Check the day and the time.", moment=text)
         ) from None
 
 
@@ -190,7 +192,7 @@ def _duration(_field: ArgumentField, text: str) -> timedelta:
         if not parts or _WITH_UNITS.sub("", unsigned.lower()):
             raise ValueError(sentence)
         return sign * sum(
-            (timedelta(seconds=float(number) * _SECONDS[unit]) for number, unit in parts),
+            (timedelta(seconds=float(number) * _UNIT_SECONDS[unit]) for number, unit in parts),
             timedelta(),
         )
     except (ValueError, KeyError, ValidationError):
@@ -199,13 +201,13 @@ def _duration(_field: ArgumentField, text: str) -> timedelta:
         raise ValueError(gettext("This duration is too long.")) from None
 
 
-def _json(_field: ArgumentField, text: str) -> Any:
+def _json(_field: ArgumentField, text: str) -> object:
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise ValueError(
             gettext(
-                "This is no JSON: %(problem)s, in line %(line)s, column %(column)s.",
+                "Not valid JSON: %(problem)s at line %(line)s, column %(column)s.",
                 problem=f"{error.msg[0].lower()}{error.msg[1:]}",
                 line=error.lineno,
                 column=error.colno,
@@ -214,44 +216,41 @@ def _json(_field: ArgumentField, text: str) -> Any:
     except RecursionError:
         raise ValueError(gettext("This JSON is nested too deeply.")) from None
     except _NoConstant as error:
-        raise ValueError(gettext("JSON has no %(name)s.", name=error)) from None
+        raise ValueError(gettext("JSON doesn't allow %(name)s.", name=error)) from None
     except ValueError:  # int() of more than 4300 digits
-        raise ValueError(gettext("This JSON holds a number that is too long.")) from None
+        raise ValueError(gettext("This JSON contains a number that is too long.")) from None
     return _storable(value)
 
 
 class _NoConstant(ValueError):
-    """NaN, Infinity: Python's json reads them, databases don't."""
+    """NaN or Infinity, which Python's json reads and databases don't."""
 
 
-def _no_constant(name: str) -> Any:
+def _no_constant(name: str) -> object:
     raise _NoConstant(name)
 
 
-def _storable(value: Any) -> Any:
-    """*value*, unless an escape in it stands for a character that databases refuse.
+def _storable(value: object) -> object:
+    """Return *value*, unless it has an escape for a character that databases refuse.
 
-    1e400 is written like a number, and read as infinite.
+    1e400 is also refused: it is valid JSON, but read as infinity.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        check_value(value)
+    except Unstorable:
+        if is_deeper(value, MAX_JSON_DEPTH):
+            raise ValueError(gettext("This JSON is nested too deeply.")) from None
+        raise ValueError(gettext("This JSON contains a character that can't be stored.")) from None
     except ValueError:
-        raise ValueError(gettext("This JSON holds a number that is too large.")) from None
-    if "\\u0000" in text or _is_broken(text):
-        raise ValueError(gettext("This JSON holds a character that can't be stored."))
+        raise ValueError(gettext("This JSON contains a number that is too large.")) from None
     return value
-
-
-def _is_broken(text: str) -> bool:
-    """Whether half of a surrogate pair stands alone, which no encoding can write."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _plain(_field: ArgumentField, text: str) -> str:
     return text
 
 
-_PARSERS: Mapping[Kind, Callable[[ArgumentField, str], Any]] = {
+_PARSERS: Mapping[Kind, Callable[[ArgumentField, str], object]] = {
     "text": _plain,
     "multiline": _plain,
     "url": _plain,
@@ -267,7 +266,7 @@ _PARSERS: Mapping[Kind, Callable[[ArgumentField, str], Any]] = {
 }
 
 
-def _show_plain(_field: ArgumentField, value: Any) -> str:
+def _show_plain(_field: ArgumentField, value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -279,12 +278,12 @@ def _show_datetime(field: ArgumentField, value: Any) -> str:
     return moment.isoformat(timespec=seconds)
 
 
-def _show_duration(_field: ArgumentField, value: Any) -> str:
+def _show_duration(_field: ArgumentField, value: object) -> str:
     length = _DURATION.validate_python(value)
     sign, length = ("-", -length) if length < timedelta(0) else ("", length)
-    # Whole microseconds: a float would lose some of them in long durations.
+    # In whole microseconds: a float would lose precision for long durations.
     left, parts = length, []
-    for unit, seconds in _UNITS:
+    for unit, seconds in _SHORT_UNITS:
         count, left = divmod(left, timedelta(seconds=seconds))
         parts += [f"{count} {unit}"] if count else []
     if left or not parts:
@@ -293,15 +292,15 @@ def _show_duration(_field: ArgumentField, value: Any) -> str:
     return sign + " ".join(parts)
 
 
-def _show_json(_field: ArgumentField, value: Any) -> str:
+def _show_json(_field: ArgumentField, value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _show_switch(_field: ArgumentField, value: Any) -> str:
+def _show_switch(_field: ArgumentField, value: object) -> str:
     return "y" if value is True else ""
 
 
-_SHOWN: Mapping[Kind, Callable[[ArgumentField, Any], str]] = {
+_SHOWN: Mapping[Kind, Callable[[ArgumentField, object], str]] = {
     "switch": _show_switch,
     "choice": lambda _field, value: text_of_choice(value),
     "datetime": _show_datetime,

@@ -1,7 +1,7 @@
-"""Alembic's entry point; ``Migrations`` passes the connection in.
+"""Alembic's entry point; ``Migrations`` passes the connection.
 
-No URL (a password with % breaks the configuration file), no ``fileConfig``
-(logging is the host's).
+There is no URL, since a password with % would break the configuration file, and no ``fileConfig``,
+since logging belongs to the host.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ context.configure(
     version_table=VERSION_TABLE,
     include_name=owns_name,
     render_as_batch=True,
-    # A failure in a later revision doesn't undo the earlier ones.
+    # For SQLite. On PostgreSQL, all migrations run in one transaction, which has begun already.
     transaction_per_migration=True,
     compare_type=True,
 )

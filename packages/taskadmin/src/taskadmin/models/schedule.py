@@ -1,44 +1,46 @@
-"""When a task is due, for tasks that don't simply go with the common slot."""
+"""Schedules of tasks that don't simply run at the common slot."""
 
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from .base import Base, UtcDateTime
+from .base import Base
+from .columns.times import UtcDateTime
+from .columns.typeless import BigInteger, String
+from .columns.words import Word
 
 _DUE = text("next_due IS NOT NULL")
 _WAITS = text("waiting_run_id IS NOT NULL")
 
 
 class MissedRuns(StrEnum):
-    """What becomes of due times at which nothing launched, when their grace is over."""
+    """How to handle due times that were missed by more than the grace period."""
 
-    #: They are recorded, and that is all.
+    #: Record them only.
     SKIP = "skip"
-    #: The newest one runs late.
+    #: Run the newest one late.
     ONCE = "once"
-    #: Each of them runs late.
+    #: Run each of them late.
     ALL = "all"
 
 
 class Overlap(StrEnum):
-    """What becomes of a due time while an earlier run of the task isn't finished."""
+    """How to handle a due time while an earlier run of the task isn't finished."""
 
     ALLOW = "allow"
     SKIP = "skip"
-    #: One run waits for the other; a third is skipped.
+    #: One run waits for the open one; further runs are skipped.
     QUEUE_ONE = "queue_one"
 
 
 class TaskSchedule(Base):
-    """What people set, and behind it what the launcher remembers; one row for each such task.
+    """A task's own schedule: people's definition, and the launcher's state; one row per task.
 
-    A task without a row goes with the common slot and has no policies. The row is
-    locked whenever a run of its task is queued, by whomever: that is what makes the
-    look for overlapping runs certain. The launcher's own writes stay out of ``Task``,
-    whose ``version`` would otherwise tell people of edits that nobody made.
+    A task without a row runs at the common slot and has no policies. Code that queues a run of the
+    task locks the row, which makes the check for overlapping runs reliable. The launcher's state
+    isn't in ``Task``, whose ``version`` would then change without an edit.
     """
 
     __tablename__ = "taskadmin_schedule"
@@ -75,40 +77,46 @@ class TaskSchedule(Base):
         ForeignKey("taskadmin_task.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     #: A ``schedules.ScheduleKind``.
-    kind: Mapped[str] = mapped_column(String(16))
-    #: Seconds from one due time to the next, of kind interval.
-    every_s: Mapped[int | None]
+    kind: Mapped[str] = mapped_column(Word(16))
+    # Columns with a different name keep the one of the migrations, so that processes of an older
+    # release work after an upgrade of the schema.
+    #: Seconds between due times, for kind interval.
+    every_seconds: Mapped[int | None] = mapped_column("every_s", key="every_seconds")
     cron: Mapped[str | None] = mapped_column(String(200))
-    #: IANA name of the zone that a cron expression counts in, and times are shown in.
+    #: IANA name of the zone of cron expressions and displayed times.
     zone: Mapped[str] = mapped_column(String(64), default="UTC", server_default="UTC")
     once_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     starts_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: Runs after which the schedule ends; those that people start don't count.
+    #: Number of runs after which the schedule ends; runs that people start don't count.
     max_runs: Mapped[int | None]
     missed_runs: Mapped[MissedRuns] = mapped_column(
-        String(16), default=MissedRuns.ONCE, server_default="once"
+        Word(16), default=MissedRuns.ONCE, server_default="once"
     )
-    #: Seconds; what is late by no more than that isn't missed.
-    grace_s: Mapped[int] = mapped_column(default=60, server_default="60")
+    #: A due time that is late by at most this isn't missed.
+    grace_seconds: Mapped[int] = mapped_column(
+        "grace_s", key="grace_seconds", default=60, server_default="60"
+    )
     overlap: Mapped[Overlap] = mapped_column(
-        String(16), default=Overlap.ALLOW, server_default="allow"
+        Word(16), default=Overlap.ALLOW, server_default="allow"
     )
-    #: Seconds; each run waits a random part of them after its due time.
-    jitter_s: Mapped[int] = mapped_column(default=0, server_default="0")
-    #: Failures in a row after which the task is paused.
+    #: Each run waits a random part of this after its due time.
+    jitter_seconds: Mapped[int] = mapped_column(
+        "jitter_s", key="jitter_seconds", default=0, server_default="0"
+    )
+    #: Number of consecutive failures after which the task is paused.
     pause_after: Mapped[int | None]
 
-    #: None: never again, or not before somebody mends ``error``.
+    #: None if there is none any more, or while ``error`` isn't fixed.
     next_due: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: The newest due time that has its row; the next one must be later, whatever clocks say.
+    #: The newest due time with a row; the next one must be later, whatever the clock says.
     last_due: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: Runs queued so far, which ``max_runs`` limits.
+    #: Runs queued so far; limited by ``max_runs``.
     runs: Mapped[int] = mapped_column(default=0, server_default="0")
-    #: The newest run that isn't waiting for another one, and the one that waits.
+    #: The newest run that doesn't wait for another one, and the waiting one.
     current_run_id: Mapped[int | None] = mapped_column(BigInteger)
     waiting_run_id: Mapped[int | None] = mapped_column(BigInteger)
-    #: Why no next due time can be computed.
+    #: Why the next due time can't be computed.
     error: Mapped[str | None] = mapped_column(String(500))
 
     def __str__(self) -> str:

@@ -1,19 +1,19 @@
-"""Celery: the launcher, the worker's side of a run, what beat sends."""
+"""The Celery side: launcher, workers, publishing, and beat's schedule."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .celery_app.queues import DEAD_QUEUE, LAUNCH_QUEUE, RUNS_QUEUE
 from .extension import TaskQueue
-from .names import DEAD_QUEUE, LAUNCH_QUEUE, RUNS_QUEUE
 
 if TYPE_CHECKING:
     from .embedded import EMBEDDED_CELERY, EmbeddedProcesses
     from .round_trip import RoundTrip, measure_round_trip
 else:
-    # Demos and tests run embedded, and who waits for a worker's answer is a person: no worker
-    # and no command should load Celery's worker, beat and reply queues for them.
+    # Only demos, tests and pings need these: no worker and no other command should import Celery's
+    # worker, beat and reply queues.
     _MODULES = {
         "EMBEDDED_CELERY": "embedded",
         "EmbeddedProcesses": "embedded",

@@ -1,4 +1,4 @@
-"""``TaskQueue``: connects taskadmin with Celery."""
+"""``TaskQueue``: connect taskadmin with Celery."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ from uuid import UUID
 
 from ..jobs import find_jobs
 from ..state import Echo, QueueState, get_state, register
-from . import celery_tasks, control, lifecycle  # noqa: F401 - register themselves with Celery
-from .configuration import add_queues_and_schedule, make_celery
-from .context import bind
-from .control import terminate_runs
+from . import celery_tasks  # noqa: F401 - register themselves with Celery
+from .celery_app.configuration import add_default_queue, add_queues, add_schedule, make_celery
+from .celery_app.context import bind
+from .celery_app.queues import DEAD_QUEUE, consumed_queues
 from .inspection import queue_states
-from .launcher import publish_launch
-from .names import DEAD_QUEUE, consumed_queues
+from .publishing.sending import publish_launch
+from .worker import control, lifecycle  # noqa: F401 - register themselves with Celery
+from .worker.control import terminate_runs
 
 if TYPE_CHECKING:
     from celery import Celery
     from flask import Flask
 
 
-#: How long a web page sends runs; a launcher sends the rest.
+#: Maximum time for a web page to publish runs, in seconds; a launcher publishes the rest.
 _PUBLISH_SECONDS = 1.0
-#: How long one waits for the broker's word on the queues, and for a worker's answer.
+#: Timeouts for the states of queues and for a worker's reply, in seconds.
 _INSPECT_SECONDS = 1.0
 _PING_SECONDS = 3.0
 
 
 class TaskQueue:
-    """Launcher, worker and beat entries in a Celery application, the host's or one of ours.
+    """Adds launcher, worker and beat entries to a Celery application, the host's or one of ours.
 
-    Ours is configured by ``app.config["CELERY"]`` and is at
-    ``app.extensions["taskadmin"].celery``. A host's gets three things added: the queues
-    ``taskadmin.launch`` and ``taskadmin.runs``, and the beat entries
-    ``taskadmin.launch_tasks`` and ``taskadmin.tick``; entries of the same name that the
-    host has win.
+    Ours is configured by ``app.config["CELERY"]`` and is at ``app.extensions["taskadmin"].celery``.
+    A host's gets the beat entries ``taskadmin.launch_tasks`` and ``taskadmin.tick``, unless it has
+    entries of these names. Its workers stay as they are, and consume the queues
+    ``taskadmin.launch`` and ``taskadmin.runs`` only if their ``-Q`` names them; all workers of
+    ours do.
     """
 
     def init_app(self, app: Flask, *, celery: Celery | None = None) -> None:
@@ -46,10 +47,15 @@ class TaskQueue:
             ConfigurationError: If a module of ``TASKADMIN_JOBS`` can't be imported.
         """
         state = register(app, "TaskQueue", needs=("Models",))
-        # Their queues are the workers'.
+        # Workers consume the jobs' queues.
         find_jobs(state.settings.jobs)
-        state.celery = make_celery(app) if celery is None else celery
-        add_queues_and_schedule(state.celery, state.settings)
+        if celery is None:
+            celery = make_celery(app)
+            add_queues(celery)
+        else:
+            add_default_queue(celery)
+        state.celery = celery
+        add_schedule(state.celery, state.settings)
         bind(state.celery, app)
 
         def publish(launch_id: int, owner: UUID) -> int:
@@ -80,7 +86,9 @@ class TaskQueue:
             )
 
         def ping() -> Echo:
-            from .round_trip import echo  # Celery's reply queues: for the page of workers only
+            from .round_trip import (
+                echo,
+            )  # imports Celery's reply queues, for the page of workers only
 
             current = get_state(app)
             assert current.celery is not None

@@ -1,4 +1,4 @@
-"""What health checks ask the broker: whether it takes messages, and who reads the queues."""
+"""Inspect the broker for health checks: confirms, alarms, queues and consumers."""
 
 from __future__ import annotations
 
@@ -14,36 +14,52 @@ from kombu import Connection
 
 from ..errors import BrokerUnavailable
 from ..state import QueueState
-from .connection import broker_errors, quick_connection
+from .publishing.connection import broker_errors, is_redis, quick_connection
 
-#: No queue has this name: what is sent there is confirmed and thrown away.
+#: A name that no queue has: messages to it are confirmed and dropped.
 _NOWHERE = "taskadmin.nowhere"
 
 
 @dataclass(frozen=True, slots=True)
+class RedisAnswer:
+    """Redis's settings that decide which messages it loses."""
+
+    #: Its maxmemory-policy if it has a memory limit, such as "noeviction".
+    eviction: str | None
+    #: Whether it writes each change to a file (appendonly).
+    has_log: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerAnswer:
-    """A broker that was reached."""
+    """The result of connecting to a broker."""
 
     #: Its address, without the password.
     address: str
-    #: Whether it is one with confirms; only RabbitMQ is.
+    #: Whether it supports publisher confirms; only RabbitMQ does.
     has_confirms: bool
     elapsed: timedelta
-    #: Why it didn't confirm a message; None if it did, or has no confirms.
+    #: Why it didn't confirm a message, or why Redis refuses them; None if it accepts messages.
     refusal: str | None = None
+    #: RabbitMQ's alarm: low on memory or on disk.
+    alarm: str | None = None
+    #: None for other brokers, and if its user may not read them.
+    redis: RedisAnswer | None = None
+    is_redis: bool = False
 
 
 def try_broker(celery: Celery, *, timeout_seconds: float) -> BrokerAnswer:
-    """Connect and send a message that nobody gets, to see that the broker confirms it.
+    """Connect, and test that the broker accepts messages without leaving one there.
 
-    A broker in a memory or disk alarm can be connected to, and takes no messages.
+    A broker in a memory or disk alarm accepts connections, but no messages.
 
     Raises:
-        BrokerUnavailable: If the broker can't be reached.
+        BrokerUnavailable: If the broker is unreachable.
     """
-    connection = quick_connection(celery, timeout_seconds=timeout_seconds)
+    alarms: list[str] = []
+    connection = quick_connection(celery, timeout_seconds=timeout_seconds, on_alarm=alarms.append)
     begun = time.monotonic()
-    refusal = None
+    refusal = redis = None
     try:
         try:
             channel = connection.default_channel
@@ -57,12 +73,40 @@ def try_broker(celery: Celery, *, timeout_seconds: float) -> BrokerAnswer:
                 )
             except broker_errors(connection) as error:
                 refusal = _words(error)
+        if on_redis := is_redis(connection):
+            redis, refusal = _ask_redis(channel.client, broker_errors(connection))
         elapsed = timedelta(seconds=time.monotonic() - begun)
-        return BrokerAnswer(connection.as_uri(), has_confirms, elapsed, refusal)
+        alarm = alarms[0] if alarms else None
+        return BrokerAnswer(
+            connection.as_uri(), has_confirms, elapsed, refusal, alarm, redis, on_redis
+        )
     finally:
         if refusal is not None:
-            connection.collect()  # a farewell wouldn't be answered either
+            connection.collect()  # the broker wouldn't respond to closing either
         connection.release()
+
+
+def _ask_redis(
+    client: Any, errors: tuple[type[BaseException], ...]
+) -> tuple[RedisAnswer | None, str | None]:
+    """Return Redis's settings, and why it refuses messages."""
+    refusal = None
+    try:
+        # Adds to a list that doesn't exist, which changes nothing: a full Redis and a replica
+        # refuse it like any message.
+        client.lpushx(_NOWHERE, "")
+    except errors as error:
+        refusal = _words(error)
+    try:
+        facts = client.info("all")
+    except errors:
+        return None, refusal
+    return (
+        RedisAnswer(
+            facts["maxmemory_policy"] if facts["maxmemory"] else None, bool(facts["aof_enabled"])
+        ),
+        refusal,
+    )
 
 
 def queue_states(
@@ -72,14 +116,14 @@ def queue_states(
     timeout_seconds: float,
     altogether_seconds: float = math.inf,
 ) -> list[QueueState] | None:
-    """The state of each queue; nothing is declared. None if the broker can't tell consumers.
+    """Return the state of each queue without declaring any; None if the broker has no consumers.
 
     Args:
-        timeout_seconds: Longest wait for one answer.
-        altogether_seconds: Longest wait for all of them.
+        timeout_seconds: Timeout of each reply.
+        altogether_seconds: Timeout of all replies together.
 
     Raises:
-        BrokerUnavailable: If the broker can't be reached.
+        BrokerUnavailable: If the broker is unreachable.
     """
     connection = quick_connection(
         celery,
@@ -97,20 +141,20 @@ def queue_states(
         raise BrokerUnavailable(_words(error)) from error
     finally:
         if not answered:
-            connection.collect()  # a farewell wouldn't be answered either
+            connection.collect()  # the broker wouldn't respond to closing either
         connection.release()
 
 
 def _state(connection: Connection, name: str) -> QueueState:
-    channel = connection.channel()  # the broker closes it if the queue isn't there
+    channel = connection.channel()  # the broker closes it if the queue doesn't exist
     try:
-        found = channel.queue_declare(name, passive=True)
+        declared = channel.queue_declare(name, passive=True)
     except connection.channel_errors as error:
         if str(getattr(error, "code", "")) == "404":
             return QueueState(name, None, None)
         raise
     channel.close()
-    return QueueState(name, found.message_count, found.consumer_count)
+    return QueueState(name, declared.message_count, declared.consumer_count)
 
 
 def _is_rabbitmq(connection: Connection) -> bool:

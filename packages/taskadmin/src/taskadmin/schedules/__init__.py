@@ -1,4 +1,4 @@
-"""When a task is due: pure arithmetic, with no database, Flask or Celery behind it."""
+"""Due times of tasks: pure arithmetic, without database, Flask or Celery."""
 
 from __future__ import annotations
 

@@ -1,22 +1,22 @@
-"""Durations in words, with whole texts for each unit: languages bend them in their own ways."""
+"""Durations in words, with a whole text for each unit, since languages inflect them differently."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from ..texts import gettext, listed, ngettext, number
+from ..translation.texts import gettext, listed, ngettext, number
 
-_SIZES = {"day": 86_400, "hour": 3600, "minute": 60}
+_UNIT_SECONDS = {"day": 86_400, "hour": 3600, "minute": 60}
 
 
 def duration_in_words(duration: timedelta) -> str:
-    """A duration in days and less: “1 hour and 30 minutes”."""
+    """Format a duration in days and smaller units: “1 hour and 30 minutes”."""
     parts = [_in_unit(count, unit) for count, unit in _parts(duration)]
     return listed(parts)
 
 
 def every_in_words(duration: timedelta) -> str:
-    """How often: “every hour”, “every 5 minutes”, “every 1 hour and 30 minutes”."""
+    """Format an interval: “every hour”, “every 5 minutes”, “every 1 hour and 30 minutes”."""
     parts = _parts(duration)
     if len(parts) > 1:
         # Translators: such as “every 1 hour and 30 minutes”.
@@ -25,15 +25,15 @@ def every_in_words(duration: timedelta) -> str:
 
 
 def every(count: float, unit: str) -> str:
-    """“every hour”, “every 5 minutes”; units are day, hour, minute and second."""
+    """Format “every hour” or “every 5 minutes”; units are day, hour, minute and second."""
     return _every_one(unit) if count == 1 else _every_some(count, unit)
 
 
 def _parts(duration: timedelta) -> list[tuple[float, str]]:
-    """How many of each unit there are, the largest first; one at least."""
+    """Split a duration into units, largest first; at least one part."""
     left = duration
     parts: list[tuple[float, str]] = []
-    for unit, size in _SIZES.items():
+    for unit, size in _UNIT_SECONDS.items():
         count, left = divmod(left, timedelta(seconds=size))
         if count:
             parts.append((count, unit))
@@ -44,7 +44,7 @@ def _parts(duration: timedelta) -> list[tuple[float, str]]:
 
 
 def _plural_of(count: float) -> int:
-    # A fraction has no plural rule of its own in catalogues; that of 2 fits best.
+    # Catalogues have no plural rule for fractions; that of 2 fits best.
     return count if isinstance(count, int) else 2
 
 
@@ -75,7 +75,7 @@ def _every_one(unit: str) -> str:
 
 def _every_some(count: float, unit: str) -> str:
     plural, num = _plural_of(count), number(count)
-    # The singular is for languages that have it for 21, 31 and so on; of 1 says _every_one.
+    # The singular is for languages that use it for 21, 31 and so on; 1 is in _every_one.
     match unit:
         case "day":
             return ngettext("every %(num)s day", "every %(num)s days", plural, num=num)

@@ -1,4 +1,4 @@
-"""Due times at equal distances, and single ones."""
+"""Due times at equal intervals, and single ones."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Grid:
     def after(self, moment: datetime) -> datetime:
         return self._number(self._index(moment) + 1)
 
-    def upto(self, moment: datetime) -> datetime:
+    def until(self, moment: datetime) -> datetime:
         return self._number(self._index(moment))
 
-    def count(self, after: datetime, upto: datetime, limit: int) -> int:
-        return min(self._index(upto) - self._index(after), limit)
+    def count(self, after: datetime, until: datetime, limit: int) -> int:
+        return min(self._index(until) - self._index(after), limit)
 
     def _index(self, moment: datetime) -> int:
         # Division of timedeltas by timedeltas is exact, to the microsecond.
@@ -39,8 +39,8 @@ class Once:
     def after(self, moment: datetime) -> datetime | None:
         return self.at if self.at > moment else None
 
-    def upto(self, moment: datetime) -> datetime | None:
+    def until(self, moment: datetime) -> datetime | None:
         return self.at if self.at <= moment else None
 
-    def count(self, after: datetime, upto: datetime, limit: int) -> int:
-        return min(int(after < self.at <= upto), limit)
+    def count(self, after: datetime, until: datetime, limit: int) -> int:
+        return min(int(after < self.at <= until), limit)

@@ -1,4 +1,4 @@
-"""What is said of a schedule that can't be kept."""
+"""The error for invalid schedules."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ class InvalidSchedule(TaskAdminError, ValueError):
     """This schedule can't be used.
 
     Args:
-        field: The field of ``Schedule`` that has to be changed.
-        message: A sentence for the person who entered it.
+        field: The field of ``Schedule`` that has to change.
+        message: A message for the person who entered it.
     """
 
     def __init__(self, field: str, message: str) -> None:

@@ -1,11 +1,11 @@
-"""The next due times, with a mark wherever clocks change."""
+"""The next due times, with notes about clock changes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ..texts import gettext
+from ..translation.texts import gettext
 from .definition import Schedule
 from .durations import duration_in_words
 from .zones import get_zone
@@ -18,7 +18,7 @@ class Occurrence:
     Attributes:
         at: UTC.
         local: The same moment in the schedule's zone.
-        dst: What clocks have to do with it, in a short sentence; None if nothing.
+        dst: A note about a clock change; None without one.
     """
 
     at: datetime
@@ -27,31 +27,31 @@ class Occurrence:
 
 
 def preview(
-    schedule: Schedule, now: datetime, *, n: int = 5, slot_interval_s: float
+    schedule: Schedule, now: datetime, *, n: int = 5, slot_interval_seconds: float
 ) -> list[Occurrence]:
-    """The next *n* due times after *now*, or as many as there are.
+    """Return the next *n* due times after *now*, or fewer if there are no more.
 
     Args:
         now: An aware time.
-        slot_interval_s: Length of the common slot in seconds.
+        slot_interval_seconds: Length of the common slot in seconds.
 
     Raises:
         InvalidSchedule: If the cron expression or the zone can't be read.
     """
     zone = get_zone(schedule.zone)
-    found: list[Occurrence] = []
+    occurrences: list[Occurrence] = []
     previous = now.astimezone(zone)
-    due = schedule.next_after(now, slot_interval_s=slot_interval_s)
-    while due is not None and len(found) < n:
+    due = schedule.next_after(now, slot_interval_seconds=slot_interval_seconds)
+    while due is not None and len(occurrences) < n:
         local = due.astimezone(zone)
-        found.append(Occurrence(due, local, _marks(schedule, previous, local)))
+        occurrences.append(Occurrence(due, local, _marks(schedule, previous, local)))
         previous = local
-        due = schedule.next_after(due, slot_interval_s=slot_interval_s)
-    return found
+        due = schedule.next_after(due, slot_interval_seconds=slot_interval_seconds)
+    return occurrences
 
 
 def _marks(schedule: Schedule, previous: datetime, local: datetime) -> str | None:
-    """What there is to say of this due time."""
+    """Return the notes about a due time."""
     marks = [_change(previous, local), _skipped(schedule, local), _repeated(local)]
     return "; ".join(mark for mark in marks if mark) or None
 
@@ -90,5 +90,5 @@ def _repeated(local: datetime) -> str | None:
         return None
     time = f"{local:%H:%M}"
     if local.fold:
-        return gettext("%(time)s comes twice on this day, this is the second", time=time)
-    return gettext("%(time)s comes twice on this day, this is the first", time=time)
+        return gettext("%(time)s occurs twice on this day; this is the second", time=time)
+    return gettext("%(time)s occurs twice on this day; this is the first", time=time)

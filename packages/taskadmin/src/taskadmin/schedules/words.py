@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from ..texts import gettext, language
-from .cron import parse_cron
-from .cron_words import cron_in_words
+from ..translation.texts import gettext, language
+from .cron.expression import parse_cron
+from .cron.words import cron_in_words
 from .definition import Schedule
 from .durations import duration_in_words, every_in_words
 from .kinds import ScheduleKind
@@ -15,25 +15,25 @@ from .zones import get_zone, offsets
 
 __all__ = ["duration_in_words", "in_lines", "in_words", "moment_in_words"]
 
-# cronsim's ordinals know 1st to 9th only: “21th”.
+# cronsim's ordinals are right for 1st to 9th only: “21th”.
 _WRONG_ORDINAL = re.compile(r"\b([2-5])([123])th\b")
 _ENDINGS = {"1": "st", "2": "nd", "3": "rd"}
 
 
-def in_words(schedule: Schedule, slot_interval_s: float) -> str:
-    """When it is due, as the part of a sentence: “at 02:30 on Monday, in Europe/Berlin”.
+def in_words(schedule: Schedule, slot_interval_seconds: float) -> str:
+    """Describe a schedule as part of a sentence: “at 02:30 on Monday, in Europe/Berlin”.
 
-    cronsim's own words are used for cron: they follow the parser that decides, also where
-    a day of the month and a day of the week are given (either is enough) and for L and #.
-    They are English; for other languages see ``cron_words``.
+    In English, cronsim describes cron expressions itself: its words match its parser, even for a
+    day of the month combined with a day of the week (either is enough), and for L and #. Other
+    languages are in ``cron.words``.
 
     Args:
-        slot_interval_s: Length of the common slot in seconds.
+        slot_interval_seconds: Length of the common slot in seconds.
 
     Raises:
         InvalidSchedule: If the cron expression or the zone can't be read.
     """
-    words = _rhythm(schedule, slot_interval_s)
+    words = _rhythm(schedule, slot_interval_seconds)
     zone = schedule.zone
     if schedule.starts_at and schedule.ends_at:
         # Translators: such as “every 5 minutes, from 2027-01-01 09:00 UTC, until …”.
@@ -52,13 +52,13 @@ def in_words(schedule: Schedule, slot_interval_s: float) -> str:
     return words
 
 
-def in_lines(schedule: Schedule, slot_interval_s: float) -> tuple[str, str]:
-    """When it is due in two lines for columns: “at 02:30 on Monday” and below “Europe/Berlin”.
+def in_lines(schedule: Schedule, slot_interval_seconds: float) -> tuple[str, str]:
+    """Describe a schedule in two lines for columns: “at 02:30 on Monday” and “Europe/Berlin”.
 
     Raises:
         InvalidSchedule: If the cron expression or the zone can't be read.
     """
-    first, second = _first_lines(schedule, slot_interval_s)
+    first, second = _first_lines(schedule, slot_interval_seconds)
     zone, more = schedule.zone, [second] if second else []
     if schedule.starts_at:
         more.append(gettext("from %(start)s", start=moment_in_words(schedule.starts_at, zone)))
@@ -67,10 +67,10 @@ def in_lines(schedule: Schedule, slot_interval_s: float) -> tuple[str, str]:
     return first, " · ".join(more)
 
 
-def _first_lines(schedule: Schedule, slot_interval_s: float) -> tuple[str, str]:
+def _first_lines(schedule: Schedule, slot_interval_seconds: float) -> tuple[str, str]:
     match schedule.kind:
         case ScheduleKind.SLOT:
-            every = every_in_words(timedelta(seconds=slot_interval_s))
+            every = every_in_words(timedelta(seconds=slot_interval_seconds))
             return gettext("common slot"), every
         case ScheduleKind.CRON:
             assert schedule.cron is not None
@@ -79,11 +79,11 @@ def _first_lines(schedule: Schedule, slot_interval_s: float) -> tuple[str, str]:
             assert schedule.once_at is not None
             return gettext("once"), moment_in_words(schedule.once_at, schedule.zone)
         case _:
-            return _rhythm(schedule, slot_interval_s), ""
+            return _rhythm(schedule, slot_interval_seconds), ""
 
 
 def moment_in_words(moment: datetime, zone: str) -> str:
-    """A moment in a zone: “2027-01-01 09:00 UTC”, with the offset where clocks show it twice."""
+    """Format a moment in a zone: “2027-01-01 09:00 UTC”; with the offset if it is ambiguous."""
     local = moment.astimezone(get_zone(zone))
     wall = local.replace(tzinfo=None)
     text = wall.strftime("%Y-%m-%d %H:%M" + (":%S" if wall.second else ""))
@@ -92,14 +92,13 @@ def moment_in_words(moment: datetime, zone: str) -> str:
     return f"{text} {zone}{offset}"
 
 
-def _rhythm(schedule: Schedule, slot_interval_s: float) -> str:
+def _rhythm(schedule: Schedule, slot_interval_seconds: float) -> str:
     match schedule.kind:
         case ScheduleKind.SLOT:
-            every = every_in_words(timedelta(seconds=slot_interval_s))
+            every = every_in_words(timedelta(seconds=slot_interval_seconds))
             return gettext("in the common slot, %(every)s", every=every)
         case ScheduleKind.INTERVAL:
-            assert schedule.every_s is not None
-            return every_in_words(timedelta(seconds=schedule.every_s))
+            return every_in_words(schedule.step)
         case ScheduleKind.CRON:
             assert schedule.cron is not None
             zone = get_zone(schedule.zone).key

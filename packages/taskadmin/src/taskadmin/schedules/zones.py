@@ -1,4 +1,4 @@
-"""Zones by their IANA names, and what their clocks show."""
+"""Time zones by IANA name, and their wall times."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from difflib import get_close_matches
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from ..texts import gettext
+from ..translation.texts import gettext
 from .invalid import InvalidSchedule
 
 _SECOND = timedelta(seconds=1)
 
-# Names whose meaning depends on the machine, or that mean "nobody has set this".
+# Names that depend on the machine, or mean "not configured".
 _NOT_A_PLACE = {"Factory", "localtime"}
 
 
 @lru_cache(maxsize=1)
 def zone_names() -> frozenset[str]:
-    """All names that a schedule may use; finding them takes some 20 ms, once."""
+    """Return all names that a schedule may use; cached, since it takes some 20 ms."""
     return frozenset(available_timezones() - _NOT_A_PLACE)
 
 
 @lru_cache(maxsize=1024)
 def get_zone(name: str) -> ZoneInfo:
-    """The zone of an IANA name.
+    """Return the zone with this IANA name.
 
     Raises:
-        InvalidSchedule: If there is none; the nearest known name is in the message.
+        InvalidSchedule: If it doesn't exist; the message has the nearest name.
     """
-    # The set decides, not the file system: on some machines files are found in any case.
+    # Compare with the set, not the file system, which is case-insensitive on some machines.
     if name in zone_names():
         return ZoneInfo(name)
     nearest = _nearest(name)
@@ -37,13 +37,14 @@ def get_zone(name: str) -> ZoneInfo:
         raise InvalidSchedule(
             "zone",
             gettext(
-                "There is no time zone “%(name)s”; expected one like Europe/Berlin.", name=name[:64]
+                "Unknown time zone “%(name)s”; expected a name such as Europe/Berlin.",
+                name=name[:64],
             ),
         )
     raise InvalidSchedule(
         "zone",
         gettext(
-            "There is no time zone “%(name)s”; the nearest known one is %(nearest)s.",
+            "Unknown time zone “%(name)s”; did you mean %(nearest)s?",
             name=name[:64],
             nearest=nearest,
         ),
@@ -51,28 +52,28 @@ def get_zone(name: str) -> ZoneInfo:
 
 
 def _nearest(name: str) -> str | None:
-    """The known name that was probably meant, also where only its city was given."""
+    """Return the name that was probably meant, even if only the city was given."""
     by_spelling: dict[str, str] = {}
     for known in sorted(zone_names()):
-        # Not by its last part: Etc/GMT+2 is two hours *behind* UTC.
+        # Not by the last part: Etc/GMT+2 is two hours *behind* UTC.
         if not known.startswith("Etc/"):
             by_spelling.setdefault(known.rsplit("/", 1)[-1].lower(), known)
     by_spelling |= {known.lower(): known for known in zone_names()}
-    wanted = name.strip().lower().replace(" ", "_")[:64]
-    found = get_close_matches(wanted, by_spelling, n=1, cutoff=0.7)
-    return by_spelling[found[0]] if found else None
+    normalized = name.strip().lower().replace(" ", "_")[:64]
+    matches = get_close_matches(normalized, by_spelling, n=1, cutoff=0.7)
+    return by_spelling[matches[0]] if matches else None
 
 
 def wall_time(moment: datetime, zone: ZoneInfo) -> datetime:
-    """What clocks in *zone* show at *moment*, without a zone; ``fold`` is 1 in the second pass."""
+    """Return the wall time in *zone* without a zone; ``fold`` is 1 in the second pass."""
     return moment.astimezone(zone).replace(tzinfo=None)
 
 
 def offsets(wall: datetime, zone: ZoneInfo) -> tuple[timedelta, timedelta]:
-    """The UTC offsets of a wall time: equal, or those before and after a change.
+    """Return the UTC offsets of a wall time: equal, or those before and after a change.
 
-    They differ where the wall time is shown twice (the first is larger) or never (the
-    second is larger): PEP 495.
+    They differ if the wall time occurs twice (the first is larger) or never (the second is larger),
+    see PEP 495.
     """
     aware = wall.replace(tzinfo=zone, fold=0)
     first, second = aware.utcoffset(), aware.replace(fold=1).utcoffset()
@@ -81,14 +82,14 @@ def offsets(wall: datetime, zone: ZoneInfo) -> tuple[timedelta, timedelta]:
 
 
 def instant(wall: datetime, offset: timedelta) -> datetime:
-    """The UTC moment at which clocks that are *offset* ahead of UTC show *wall*."""
+    """Return the UTC time of *wall* at this UTC offset."""
     return (wall - offset).replace(tzinfo=UTC, fold=0)
 
 
 def end_of_gap(wall: datetime, zone: ZoneInfo) -> datetime:
-    """The moment of the change that skips *wall*: the first instant after the gap."""
+    """Return the time of the change that skips *wall*: the first instant after the gap."""
     before, after = offsets(wall, zone)
-    # Read with the later offset, a skipped time lies before the change, and the other way round.
+    # With the later offset, a skipped time is before the change; with the earlier one, after it.
     low, high = instant(wall, after), instant(wall, before)
     while high - low > _SECOND:
         middle = low + (high - low) // (2 * _SECOND) * _SECOND

@@ -1,1 +1,1 @@
-"""All SQL and every change of state, as functions over a session."""
+"""All SQL and every state change, as functions that take a session."""

@@ -1,7 +1,7 @@
-"""Users and tasks: what the first release of the application had.
+"""Add users and tasks, as in the application's first release.
 
-Types are spelt out and nothing of taskadmin is imported, so that this revision
-makes the same tables however the models change later.
+Types are spelled out and nothing is imported from taskadmin, so that this revision creates the same
+tables however the models change later.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Add ``can_review_tasks`` to users: those who were there before may not review."""
+"""Add ``can_review_tasks`` to users; existing users may not review."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # Rewrites the table on SQLite, where an older version can't drop a column. The copy has to be
-    # told not to give ids again.
+    # Rewrites the table on SQLite, since older versions can't drop a column. The copy needs
+    # autoincrement, so that ids aren't reused.
     with op.batch_alter_table(
         "taskadmin_user", table_kwargs={"sqlite_autoincrement": True}
     ) as batch:

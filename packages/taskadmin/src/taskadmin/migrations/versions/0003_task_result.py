@@ -1,4 +1,4 @@
-"""Results: one row for every run of a task."""
+"""Add results: one row per run of a task."""
 
 from __future__ import annotations
 
@@ -69,9 +69,13 @@ def upgrade() -> None:
             name=op.f("taskadmin_task_result_running_owner_check"),
         ),
         sqlite_autoincrement=True,
-        # Half of each page is kept free, so that a completion stays on its page.
-        postgresql_with={"fillfactor": 50, "autovacuum_vacuum_scale_factor": 0.02},
     )
+    if op.get_context().dialect.name == "postgresql":
+        # Keeps half of each page free, so that a run's completion stays on its page.
+        op.execute(
+            "ALTER TABLE taskadmin_task_result"
+            " SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02)"
+        )
     op.create_index(
         "taskadmin_task_result_launch_id_id_idx", "taskadmin_task_result", ["launch_id", "id"]
     )

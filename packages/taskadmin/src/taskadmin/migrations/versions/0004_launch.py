@@ -1,4 +1,4 @@
-"""Launches: which fan-out a run belongs to, and how far it is."""
+"""Add launches: the fan-out that a run belongs to, and its progress."""
 
 from __future__ import annotations
 

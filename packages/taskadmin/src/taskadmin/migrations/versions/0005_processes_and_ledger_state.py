@@ -1,4 +1,4 @@
-"""Processes with their heartbeats, the launchers' common memory, and tombstones of tasks."""
+"""Add processes with heartbeats, the launchers' shared state, and tombstones of tasks."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("closed_at IS NOT NULL"),
         sqlite_where=sa.text("closed_at IS NOT NULL"),
     )
-    # Years of missed slots may be on record; nobody looks for them among the open launches.
+    # Excludes missed slots from the index of open launches: there may be years of them.
     op.drop_index("taskadmin_launch_open_idx", "taskadmin_launch")
     _index_open_launches("closed_at IS NULL AND state <> 'missed'")
     with op.batch_alter_table("taskadmin_task") as task:
@@ -93,7 +93,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # Without the column a deleted task would be there again.
+    # Without the column, deleted tasks would reappear.
     for table, column in (("taskadmin_task_result", "task_id"), ("taskadmin_task", "id")):
         op.execute(
             f"DELETE FROM {table} WHERE {column} IN"  # noqa: S608 - names of this file

@@ -1,4 +1,4 @@
-"""Own schedules, pauses, what jobs say while they run, the audit trail, and boots of processes."""
+"""Add schedules, pauses, progress of runs, the audit trail, and boots of processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-#: Checks of taskadmin_schedule by the last part of their names.
+#: Check constraints of taskadmin_schedule by the last part of their names.
 CHECKS = {
     "kind": "kind IN ('slot', 'interval', 'cron', 'once')",
     "definition_of_kind": (
@@ -108,7 +108,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("resume_at IS NOT NULL"),
         sqlite_where=sa.text("resume_at IS NOT NULL"),
     )
-    # A task that was disabled is a paused one from now on.
+    # Disabled tasks become paused tasks.
     op.execute(
         "INSERT INTO taskadmin_pause (task_id, paused_at)"
         " SELECT id, updated_at FROM taskadmin_task WHERE NOT enabled AND deleted_at IS NULL"
@@ -166,7 +166,7 @@ def _let_nobody_change_the_audit_trail() -> None:
 
 
 def downgrade() -> None:
-    # With its triggers.
+    # Drops its triggers too.
     op.drop_table("taskadmin_audit")
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION taskadmin_audit_refuse()")

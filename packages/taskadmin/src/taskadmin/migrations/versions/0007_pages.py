@@ -1,4 +1,4 @@
-"""What the pages ask for: a person's language and zone, counts of each minute, recent failures."""
+"""Add users' language and zone, counts per minute, and an index of recent failures."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def downgrade() -> None:
     op.drop_index("taskadmin_task_result_finished_at_idx", "taskadmin_task_result")
     op.drop_index("taskadmin_task_result_error_id_idx", "taskadmin_task_result")
     op.drop_table("taskadmin_minute_count")
-    # Columns that nothing refers to: SQLite drops them in place, too.
+    # Nothing refers to these columns, so SQLite drops them in place, too.
     op.drop_column("taskadmin_state", "counted_upto")
     op.drop_column("taskadmin_user", "zone")
     op.drop_column("taskadmin_user", "language")

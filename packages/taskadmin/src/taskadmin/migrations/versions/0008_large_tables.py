@@ -1,4 +1,4 @@
-"""What pages over many tasks ask for: which are paused, and which jobs tasks have."""
+"""Add indexes of paused tasks and of tasks' jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of the runs of large launches, counted once when they are closed."""
+"""Add counts of large launches' runs, stored when a launch is closed."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # Columns that nothing refers to: SQLite drops them in place, too.
+    # Nothing refers to these columns, so SQLite drops them in place, too.
     for name in reversed(_COLUMNS):
         op.drop_column("taskadmin_launch", name)

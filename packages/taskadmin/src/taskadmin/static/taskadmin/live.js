@@ -1,32 +1,33 @@
-// Keeps the [data-live] parts of a page up to date: asks for the same page again and takes its
-// parts, until each says data-live-done. Without it, reloading does the same. A page whose parts
-// are all done isn't asked for again; the switch (data-live-switch) stops and starts it.
+// Updates the [data-live] parts of a page: requests the same page and takes over its parts, until
+// each has data-live-done. Without this script, reloading does the same. The button
+// data-live-switch stops and starts it.
 "use strict";
 
 (() => {
   const root = document.documentElement;
   const KEY = "taskadmin-live";
-  const EVERY = 5000; // milliseconds, unless a page says data-live-every
-  const LONGEST = 60000; // between two tries while the site is away
-  const TIMEOUT = 20000; // milliseconds after which an answer isn't waited for any longer
+  const EVERY = 5000; // milliseconds, unless a part has data-live-every
+  const LONGEST = 60000; // milliseconds between two tries while the site is unavailable
+  const TIMEOUT = 20000; // milliseconds
   const regions = () => [...document.querySelectorAll("[data-live]")];
   const isDone = () => regions().every((region) => "liveDone" in region.dataset);
   let timer,
     ended = false,
     failures = 0,
+    patience = 0, // milliseconds that the site asks to wait
+    busy = false, // too many requests
     asked = new Date();
 
   function isSwitchedOff() {
     try {
       return localStorage.getItem(KEY) === "off";
     } catch {
-      return root.dataset.live === "off"; // storage is switched off: for this page, then
+      return root.dataset.live === "off"; // storage is unavailable: only for this page
     }
   }
 
-  // Nothing is moved under somebody's hands: a part with a focused field or button waits, so does
-  // one with ticked boxes or an open menu, and one of which text is being selected. What only
-  // scrolls gets its focus back.
+  // A part isn't replaced while the user works in it: while it has a focused field or button, ticked
+  // boxes, an open menu or selected text. Scrollable elements get their focus back.
   function isInUse(region) {
     const focused = document.activeElement;
     const selection = getSelection();
@@ -62,14 +63,20 @@
   }
 
   async function update() {
+    patience = 0;
+    busy = false;
     try {
       const answer = await fetch(location.href, {
         headers: { "Taskadmin-Live": "1" }, // 401 instead of the log in page
         signal: AbortSignal.timeout(TIMEOUT),
       });
+      // Read before an error ends it: an unread answer keeps its connection.
+      const text = await answer.text();
       if ([401, 403, 404, 410].includes(answer.status)) end(answer.status);
+      patience = 1000 * (Number(answer.headers.get("Retry-After")) || 0);
+      busy = answer.headers.get("Taskadmin-Live") === "later";
       if (!answer.ok) throw new Error(String(answer.status));
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const page = new DOMParser().parseFromString(text, "text/html");
       for (const region of regions()) {
         const fresh = page.querySelector(`[data-live="${CSS.escape(region.dataset.live)}"]`);
         if (fresh && !isInUse(region)) take(region, document.adoptNode(fresh));
@@ -77,12 +84,12 @@
       failures = 0;
       asked = new Date();
     } catch {
-      failures += 1; // the network or the site is away: a later turn tries again
+      failures += 1; // the network or the site is unavailable: try again later
     }
     show();
   }
 
-  // No later turn would bring anything: who reads this is told, and what they see stays.
+  // No later request can succeed: tell the user, and keep the contents.
   function end(status) {
     ended = true;
     const texts = document.querySelector("[data-live-switch]")?.dataset;
@@ -106,13 +113,14 @@
       button.hidden = ended || isDone();
       button.setAttribute("aria-pressed", String(!off));
       button.classList.toggle("away", failures > 0 && !off);
-      const text = off ? button.dataset.off : failures ? button.dataset.away : button.dataset.on;
+      const late = busy ? button.dataset.busy : button.dataset.away;
+      const text = off ? button.dataset.off : failures ? late : button.dataset.on;
       button.querySelector("[data-text]").textContent = text;
     }
     dateBeat();
   }
 
-  // What isn't asked for again says when it was true.
+  // Parts that aren't updated any more show absolute times.
   function dateBeat() {
     const beat = document.querySelector("[data-live=beat]");
     if (!beat) return;
@@ -124,12 +132,15 @@
   function later() {
     clearTimeout(timer);
     const every = Number(document.querySelector("[data-live-every]")?.dataset.liveEvery) || EVERY;
-    timer = setTimeout(turn, Math.min(every * 2 ** failures, Math.max(LONGEST, every)));
+    const longest = Math.max(LONGEST, every);
+    const wait = Math.min(Math.max(every * 2 ** failures, patience), longest);
+    // Randomised, so that clients refused together don't return together.
+    timer = setTimeout(turn, failures ? wait * (1 + Math.random() / 2) : wait);
   }
 
   async function turn() {
     clearTimeout(timer);
-    if (document.hidden || ended || isDone() || isSwitchedOff()) return; // seen again, it goes on
+    if (document.hidden || ended || isDone() || isSwitchedOff()) return; // continues once the page is visible
     await update();
     if (!ended) later();
   }
@@ -141,7 +152,7 @@
       try {
         localStorage.setItem(KEY, value);
       } catch {
-        // the choice lasts for this page
+        // only for this page
       }
       show();
       turn();

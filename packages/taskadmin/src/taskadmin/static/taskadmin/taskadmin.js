@@ -1,4 +1,4 @@
-// What pages do beyond links and forms. Everything works without it, only less comfortably.
+// Enhances links and forms. Everything works without it, only less comfortably.
 "use strict";
 
 (() => {
@@ -9,7 +9,7 @@
     try {
       return localStorage.getItem(KEY);
     } catch {
-      return null; // storage is switched off
+      return null; // storage is unavailable
     }
   }
 
@@ -29,7 +29,7 @@
       try {
         localStorage.setItem(KEY, root.dataset.theme);
       } catch {
-        // the choice lasts for this page
+        // only for this page
       }
     });
   }
@@ -59,14 +59,14 @@
     }
   }
 
-  // Ticked rows: a box for all of them, how many there are, and buttons only when there are any.
-  // Looked up anew each time: rows may be in a live part of the page.
+  // Ticked rows: a checkbox for all, their number, and buttons only while some are ticked.
+  // Queried each time, because a live part may have replaced the rows.
   function addSelection(form) {
     const find = (selector) => form.querySelector(selector);
 
     function update() {
       const all = find("[data-select-all]");
-      const matching = find("[data-all-matching]"); // those of other pages, too
+      const matching = find("[data-all-matching]"); // also those of other pages
       const text = find("[data-selected]");
       if (!all || !matching || !text) return; // no rows
       const boxes = [...form.querySelectorAll("input[name=rowid]")];
@@ -98,7 +98,7 @@
     update();
   }
 
-  // A form that is sent twice in a row, by a double click, is sent once.
+  // Submits a form only once on a double click.
   function sendOnce(event) {
     const { target } = event;
     if (event.defaultPrevented || target.method !== "post") return;
@@ -107,18 +107,18 @@
       return;
     }
     target.dataset.sent = "";
-    setTimeout(() => delete target.dataset.sent, 5000); // the answer may never come
+    setTimeout(() => delete target.dataset.sent, 5000); // the response may never come
   }
 
   const readersZone = (() => {
     try {
       return new Intl.DateTimeFormat("en", { timeZone: root.dataset.zone }).resolvedOptions().timeZone;
     } catch {
-      return undefined; // a name that this browser doesn't know yet, or any more
+      return undefined; // the browser doesn't know this time zone
     }
   })();
 
-  // Times in the reader's zone, the one of the profile or the browser's; UTC stays in the tooltip.
+  // Shows times in the user's time zone, chosen or the browser's; UTC stays in the tooltip.
   function localise(element) {
     const moment = new Date(element.dateTime);
     const options = { timeZone: readersZone };
@@ -128,7 +128,7 @@
       timeStyle: "medium",
     });
     element.title = `${text} · ${element.title}`;
-    // A clock's time alone, as on the axis of a chart or in a log.
+    // Only the time of day, as on the axis of a chart or in a log.
     if ("clock" in element.dataset) {
       const style = element.dataset.clock || "short";
       element.textContent = moment.toLocaleTimeString(root.lang, { ...options, timeStyle: style });
@@ -136,14 +136,14 @@
     if ("absolute" in element.dataset) element.textContent = text;
   }
 
-  // Fills in the browser's zone by a button that names it.
+  // A button that fills in the browser's time zone.
   function addOwnZone(form, changed = () => {}) {
     const own = form.querySelector("[data-own-zone]");
     const zone = form.elements.zone;
     const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
     if (!here) return;
     const show = () => (own.hidden = zone.value === here);
-    own.textContent = (own.dataset.text || "Use mine: #").replace("#", here);
+    own.textContent = own.dataset.text.replace("#", here);
     own.addEventListener("click", () => {
       zone.value = here;
       show();
@@ -154,7 +154,7 @@
     show();
   }
 
-  // The form of a task: the fields of the chosen job and kind, and the next runs as one types.
+  // The task form: fields of the selected job and kind, and a preview while the user types.
   function addTaskForm(form) {
     const preview = form.querySelector("[data-preview]");
     const schedule = form.querySelector("[data-schedule]");
@@ -166,7 +166,7 @@
       for (const part of form.querySelectorAll("[data-kinds]")) {
         part.hidden = !part.dataset.kinds.split(" ").includes(kind);
       }
-      // The common slot and an interval have a zone for their start and end only.
+      // The common slot and intervals use the zone only for their start and end.
       const bounds = form.elements.starts_at.closest("details");
       form.querySelector("[data-zone]").hidden =
         !["cron", "once"].includes(kind) && !bounds.open;
@@ -185,13 +185,15 @@
       try {
         const answer = await fetch(`${url}${url.includes("?") ? "&" : "?"}${query}`, {
           signal: asked.signal,
-          redirect: "error", // to the log in page
+          redirect: "error", // the log in page
         });
+        // Read before an error returns: an unread answer keeps its connection.
+        const text = await answer.text();
         if (!answer.ok) return;
-        preview.innerHTML = await answer.text();
+        preview.innerHTML = text;
         preview.querySelectorAll("time[datetime]").forEach(localise);
       } catch {
-        // another request is under way, or the network is away: the last answer stays
+        // a newer request is running, or the network is down: keep the last response
       }
     }
 
@@ -200,8 +202,8 @@
       timer = setTimeout(update, 300);
     }
 
-    // Another job's arguments come into the page without a reload: the focus stays in the list,
-    // where people may go on choosing by keyboard, and what they typed elsewhere is kept.
+    // Loads another job's arguments without a reload: the focus stays in the list, for selecting
+    // by keyboard, and other input is kept.
     async function useJob() {
       const button = form.querySelector("[data-use-job]");
       const data = new FormData(form);
@@ -211,10 +213,10 @@
         const answer = await fetch(form.action, { method: "POST", body: data, redirect: "error" });
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         const part = page.querySelector("[data-arguments]");
-        if (form.elements.job.value !== job) return; // chosen anew meanwhile
+        if (form.elements.job.value !== job) return; // selected another one meanwhile
         form.querySelector("[data-arguments]").replaceWith(part);
       } catch {
-        button.hidden = false; // by hand, then
+        button.hidden = false; // let the user do it
       }
     }
 
@@ -245,7 +247,7 @@
     );
     document.addEventListener("submit", sendOnce);
     addEventListener("pageshow", () => {
-      for (const form of document.forms) delete form.dataset.sent; // back from the next page
+      for (const form of document.forms) delete form.dataset.sent; // navigated back
     });
     document.addEventListener("click", closePopups);
     document.addEventListener("keydown", closePopups);

@@ -1,0 +1,1 @@
+"""The second factor: set up in the profile, asked for after the password."""

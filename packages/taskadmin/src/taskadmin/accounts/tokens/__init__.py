@@ -1,0 +1,1 @@
+"""Personal API tokens: pages, and who sends a request."""

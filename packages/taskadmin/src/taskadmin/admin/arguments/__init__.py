@@ -1,0 +1,1 @@
+"""Forms for a job's arguments, and arguments as text."""

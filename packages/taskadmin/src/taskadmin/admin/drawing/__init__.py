@@ -1,0 +1,1 @@
+"""Charts and sparklines as SVG."""

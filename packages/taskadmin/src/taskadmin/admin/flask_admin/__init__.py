@@ -1,0 +1,1 @@
+"""Base classes over Flask-Admin: access, model view, forms, search, export."""

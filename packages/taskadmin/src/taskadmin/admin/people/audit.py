@@ -1,0 +1,88 @@
+"""Audit page: who did what to which task, run or user. Read-only, superusers only."""
+
+from __future__ import annotations
+
+from flask import request
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from sqlalchemy import Connection, Engine
+
+from ...store.people import audit
+from ...store.people.audit import AUDIT_ACTIONS, AuditLine, Filter
+from ...values.ids import MAX_BIG_ID, parse_id
+from ...web.error_pages import error_page
+from ..flask_admin.access import ProtectedView
+from ..flask_admin.export import Batches, download, own_session
+
+_ENTRIES_PER_PAGE = 50
+_SUBJECT_KINDS = ("task", "run", "user", "channel", "page")
+_MAX_TEXT = 200
+#: Query arguments of the filter, and which of them are ids.
+_FILTER_ARGUMENTS = ("actor", "action", "kind", "id", "text")
+_ID_ARGUMENTS = ("actor", "id")
+
+
+class AuditView(ProtectedView):
+    """Audit entries, newest first, with keyset pagination and exports."""
+
+    @expose("/")
+    def index_view(self) -> ResponseReturnValue:
+        """List entries by user, action, subject and text, older than ``before``."""
+        which = _filter()
+        if which is None:
+            return error_page(404)
+        entries = audit.page(
+            self.database,
+            which,
+            before_id=parse_id(request.args.get("before"), largest=MAX_BIG_ID),
+            limit=_ENTRIES_PER_PAGE + 1,
+        )
+        return self.render(
+            "taskadmin/people/audit.html",
+            entries=entries[:_ENTRIES_PER_PAGE],
+            more=len(entries) > _ENTRIES_PER_PAGE,
+            which=which,
+            given=_given(),
+            actions=AUDIT_ACTIONS,
+            kinds=_SUBJECT_KINDS,
+        )
+
+    @expose("/export/<any(csv, json):export_type>/")
+    def export_view(self, export_type: str) -> ResponseReturnValue:
+        """Stream all matching entries as a file."""
+        which = _filter()
+        if which is None:
+            return error_page(404)
+        entries = _entries(self.database.get_bind(), which)
+        return download(entries, AuditLine._fields, f"audit.{export_type}")
+
+
+def _entries(bind: Engine | Connection, which: Filter) -> Batches:
+    with own_session(bind) as session:
+        for entry in audit.entries(session, which):
+            yield [entry._asdict()]
+
+
+def _given() -> dict[str, str]:
+    return {name: request.args[name] for name in _FILTER_ARGUMENTS if request.args.get(name)}
+
+
+def _filter() -> Filter | None:
+    """Parse the filter of the URL; None if it is invalid."""
+    given = _given()
+    numbers = {
+        name: parse_id(given[name], largest=MAX_BIG_ID) for name in given if name in _ID_ARGUMENTS
+    }
+    known = (
+        given.get("kind", "task") in _SUBJECT_KINDS
+        and given.get("action", "created") in AUDIT_ACTIONS
+    )
+    if None in numbers.values() or not known:
+        return None
+    return Filter(
+        actor_id=numbers.get("actor"),
+        action=given.get("action"),
+        subject_kind=given.get("kind"),
+        subject_id=numbers.get("id"),
+        text=given.get("text", "").strip()[:_MAX_TEXT] or None,
+    )

@@ -1,0 +1,1 @@
+"""A job's arguments: stored form, validation errors, masking of secrets."""

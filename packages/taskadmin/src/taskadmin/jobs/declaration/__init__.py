@@ -1,0 +1,1 @@
+"""``@job`` and what it derives from a function: signature, docstring, options."""

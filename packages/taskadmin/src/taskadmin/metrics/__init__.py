@@ -1,0 +1,5 @@
+"""``/metrics`` for Prometheus, with the numbers of the ledger."""
+
+from .extension import Metrics
+
+__all__ = ["Metrics"]

@@ -1,0 +1,1 @@
+"""Column types that can be read whatever a row contains."""

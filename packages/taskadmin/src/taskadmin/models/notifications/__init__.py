@@ -1,0 +1,1 @@
+"""Tables of notifications: channels, rules, and what there is to tell."""

@@ -1,0 +1,1 @@
+"""Tables for taskadmin's own use: processes, durations, counts."""

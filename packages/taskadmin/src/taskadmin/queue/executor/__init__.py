@@ -1,0 +1,1 @@
+"""Execute the runs of a message: take, call, record."""

@@ -1,0 +1,1 @@
+"""The launcher: turns and their steps."""

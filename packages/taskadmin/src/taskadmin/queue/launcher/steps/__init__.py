@@ -1,0 +1,1 @@
+"""The steps of a launcher's turn; ``turns.STEPS`` has their order."""

@@ -1,0 +1,1 @@
+"""Publish messages for runs to the broker."""

@@ -1,0 +1,1 @@
+"""The worker around the executor: heartbeat, time limits, termination, lifecycle."""

@@ -1,0 +1,1 @@
+"""Cron expressions: parsing, due times, and descriptions."""

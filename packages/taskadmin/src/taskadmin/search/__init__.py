@@ -1,0 +1,1 @@
+"""The search language of lists: words and qualifiers, for pages and the API."""

@@ -1,0 +1,1 @@
+"""Database access: transactions, the clock, dialect differences, error kinds."""

@@ -1,0 +1,1 @@
+"""Notifications: channels and rules, the search for events, and messages."""

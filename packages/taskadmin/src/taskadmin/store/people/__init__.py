@@ -1,0 +1,1 @@
+"""Users, usernames, and the audit trail."""

@@ -1,0 +1,1 @@
+"""Runs: inserting rows, reading them, and every change of state."""

@@ -1,0 +1,1 @@
+"""Tasks, schedules and pauses."""

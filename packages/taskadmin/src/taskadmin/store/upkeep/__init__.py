@@ -1,0 +1,1 @@
+"""Maintenance by the launcher: recovery, pruning, minute counts, processes."""

@@ -1,0 +1,1 @@
+"""Translation: texts, amounts and times in the reader's language."""

@@ -1,0 +1,1 @@
+"""Faults of processes, of their clocks and of their messages."""

@@ -1,0 +1,1 @@
+"""Faults of the database, the broker and the links to them."""

@@ -1,0 +1,1 @@
+"""Servers, processes, rows and messages of a repetition."""

@@ -1,0 +1,1 @@
+"""The JSON API: programs that call it, and its document."""

@@ -1,0 +1,1 @@
+"""Changes of launchers and workers to the ledger, without their processes."""

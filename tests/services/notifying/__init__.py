@@ -1,0 +1,1 @@
+"""Notices, messages, and receivers of them."""

@@ -1,0 +1,1 @@
+"""Rows for tests, added with the store's functions or directly."""

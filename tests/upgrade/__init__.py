@@ -1,0 +1,1 @@
+"""Upgrades of running processes from earlier versions, and back."""
