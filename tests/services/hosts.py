@@ -15,6 +15,6 @@ def host_app(url: URL | str = "sqlite://", **config: Any) -> tuple[Flask, SQLAlc
     """Create an application and its database, without taskadmin."""
     app = Flask("shop")
     app.config.update(
-        SECRET_KEY="only for tests", SQLALCHEMY_DATABASE_URI=url, CELERY=MEMORY, **config
+        SECRET_KEY="only for tests", SQLALCHEMY_DATABASE_URI=url, **{"CELERY": MEMORY, **config}
     )
     return app, SQLAlchemy(app)

@@ -118,13 +118,14 @@ def test_a_host_with_a_task_view_of_its_own_keeps_it(make_host: MakeHost) -> Non
     assert client.get("/taskadmin/tasks/").status_code == 200
 
 
+@pytest.mark.parametrize("admin", [Admin(), Admin, "/admin"])
 @pytest.mark.databases("sqlite")
-def test_a_flask_admin_of_another_application_is_refused(make_host: MakeHost) -> None:
+def test_a_flask_admin_of_another_application_is_refused(make_host: MakeHost, admin: Any) -> None:
     """The error shows the line that must come first."""
     app, db = make_host()
 
     with pytest.raises(RegistrationError) as refused:
-        TaskAdmin().init_app(app, db=db, admin=Admin(), identity=superuser)
+        TaskAdmin().init_app(app, db=db, admin=admin, identity=superuser)
 
     assert str(refused.value) == (
         "admin isn't initialised on 'shop': call admin.init_app(app) before taskadmin's init_app."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from celery import Celery
 from celery.schedules import crontab
 from kombu import Queue
@@ -11,7 +12,7 @@ from sqlalchemy import URL
 
 from services.hosts import MEMORY, host_app
 from services.servers.databases import dispose_engines
-from taskadmin import Models, TaskAdmin, TaskQueue
+from taskadmin import ConfigurationError, Models, RegistrationError, TaskAdmin, TaskQueue
 from taskadmin.state import get_state
 
 
@@ -40,6 +41,30 @@ def test_a_host_without_queues_keeps_its_default_one() -> None:
     celery.conf.update(**MEMORY)
     TaskAdmin().init_app(app, db=db, celery=celery)
     assert {*celery.amqp.queues} == {"celery"}
+
+
+@pytest.mark.parametrize("celery", [Celery, "shop.celery", {"broker_url": "memory://"}])
+def test_something_else_than_a_celery_application_is_refused(celery: Any) -> None:
+    """At once, with the type that was passed."""
+    app, db = host_app()
+    with pytest.raises(RegistrationError) as refused:
+        TaskAdmin().init_app(app, db=db, celery=celery)
+    assert str(refused.value) == (
+        f"celery is of type {type(celery).__name__}; expected your Celery application. For"
+        ' settings of an own one, set app.config["CELERY"].'
+    )
+
+
+@pytest.mark.parametrize("settings", ["redis://:secret@cache", None, [("broker_url", "memory://")]])
+def test_settings_that_are_no_dictionary_are_refused(settings: Any) -> None:
+    """Without their value, which may be an address with a password."""
+    app, db = host_app(CELERY=settings)
+    with pytest.raises(ConfigurationError) as refused:
+        TaskAdmin().init_app(app, db=db)
+    assert str(refused.value) == (
+        f"CELERY is of type {type(settings).__name__}; expected a dictionary of Celery's settings,"
+        ' such as CELERY={"broker_url": "amqp://…"}.'
+    )
 
 
 def test_the_queue_alone(database_url: URL) -> None:

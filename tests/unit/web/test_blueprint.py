@@ -51,9 +51,10 @@ def test_a_constant_is_formatted_for_each_reader(app: Flask) -> None:
         ("/<name>", "/name"),
         ("/jobs?a=1", "/jobs/a/1"),
         ("?", "/taskadmin"),
+        (None, "/taskadmin"),
     ],
 )
-def test_a_prefix_that_is_no_path_is_refused(part: Any, url_prefix: str, better: str) -> None:
+def test_a_prefix_that_is_no_path_is_refused(part: Any, url_prefix: Any, better: str) -> None:
     """At once, with a prefix that works."""
     app, db = host_app()
     options = {"db": db} if part is TaskAdmin else {}

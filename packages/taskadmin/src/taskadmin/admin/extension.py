@@ -66,7 +66,7 @@ class AdminViews:
                 *url_prefix* isn't a path.
         """
         url_prefix = checked_prefix(url_prefix)
-        if admin is not None and admin.app is not app:
+        if admin is not None and getattr(admin, "app", None) is not app:
             raise RegistrationError(
                 f"admin isn't initialised on {app.name!r}: call admin.init_app(app) before"
                 " taskadmin's init_app."

@@ -6,6 +6,9 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from celery import Celery
+
+from ..errors import RegistrationError
 from ..jobs import find_jobs
 from ..state import Echo, QueueState, get_state, register
 from . import celery_tasks  # noqa: F401 - register themselves with Celery
@@ -18,7 +21,6 @@ from .worker import control, lifecycle  # noqa: F401 - register themselves with 
 from .worker.control import terminate_runs
 
 if TYPE_CHECKING:
-    from celery import Celery
     from flask import Flask
 
 
@@ -43,8 +45,10 @@ class TaskQueue:
         """Register the Celery tasks for *app*; no connection is opened.
 
         Raises:
-            RegistrationError: Without ``Models``, or on a second call.
-            ConfigurationError: If a module of ``TASKADMIN_JOBS`` can't be imported.
+            RegistrationError: Without ``Models``, on a second call, or if *celery* isn't a Celery
+                application.
+            ConfigurationError: If a module of ``TASKADMIN_JOBS`` can't be imported, or
+                ``app.config["CELERY"]`` isn't a dictionary.
         """
         state = register(app, "TaskQueue", needs=("Models",))
         # Workers consume the jobs' queues.
@@ -53,6 +57,11 @@ class TaskQueue:
             celery = make_celery(app)
             add_queues(celery)
         else:
+            if not isinstance(celery, Celery):
+                raise RegistrationError(
+                    f"celery is of type {type(celery).__name__}; expected your Celery application."
+                    ' For settings of an own one, set app.config["CELERY"].'
+                )
             add_default_queue(celery)
         state.celery = celery
         add_schedule(state.celery, state.settings)

@@ -28,9 +28,9 @@ def checked_prefix(url_prefix: str) -> str:
     Raises:
         ConfigurationError: If it isn't a path.
     """
-    prefix = url_prefix.rstrip("/")
-    if prefix and not _PREFIX.fullmatch(prefix):
-        path = "/".join(re.findall(r"[\w.~-]+", url_prefix)) or "taskadmin"
+    prefix = url_prefix.rstrip("/") if isinstance(url_prefix, str) else None
+    if prefix is None or (prefix and not _PREFIX.fullmatch(prefix)):
+        path = "/".join(re.findall(r"[\w.~-]+", url_prefix or "")) or "taskadmin"
         raise ConfigurationError(
             f"url_prefix is {url_prefix!r}; expected a path that starts with a slash, such as"
             f' url_prefix="/{path}".'

@@ -10,6 +10,7 @@ from celery import Celery
 from flask import Flask
 from kombu import Queue
 
+from ...errors import ConfigurationError
 from ...settings import Settings
 from .beat_schedule import SteadySchedule
 from .queues import DEFAULT_QUEUE, LAUNCH_QUEUE, consumed_queues, dead_queue
@@ -70,8 +71,17 @@ DEFAULTS: dict[str, Any] = {
 
 
 def make_celery(app: Flask) -> Celery:
-    """Create a Celery application for *app*: its ``CELERY`` dictionary over ``DEFAULTS``."""
+    """Create a Celery application for *app*: its ``CELERY`` dictionary over ``DEFAULTS``.
+
+    Raises:
+        ConfigurationError: If ``CELERY`` isn't a dictionary.
+    """
     own: Mapping[str, Any] = app.config.get("CELERY", {})
+    if not isinstance(own, Mapping):  # its value isn't shown: an address may have a password
+        raise ConfigurationError(
+            f"CELERY is of type {type(own).__name__}; expected a dictionary of Celery's settings,"
+            ' such as CELERY={"broker_url": "amqp://…"}.'
+        )
     celery = Celery(app.import_name, set_as_current=False)
     celery.config_from_object(
         {
