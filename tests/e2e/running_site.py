@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -16,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import URL
 
+from services.servers.postgresql import free_port
 from services.servers.processes import wait_for
 
 #: Commands as in ``docker-compose.yml``, but without reloading, so that an edit doesn't restart
@@ -87,7 +87,7 @@ class RunningSite:
         # Celery warns about running as root, as CI does.
         self._environment = {**machine, **variables, "C_FORCE_ROOT": "1"}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._port = _free_port()
+        self._port = free_port()
 
     @property
     def address(self) -> str:
@@ -162,10 +162,3 @@ class RunningSite:
     def log(self, name: str) -> str:
         """Return the output of a process."""
         return (self._folder / f"{name}.log").read_text(errors="replace")
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -18,7 +18,7 @@ from faults.lanes import Lane, Turn
 from faults.stages.roles import Role
 from faults.stages.stage import Stage
 from faults.stages.watch import WATCH
-from services.servers.postgresql import _free_port
+from services.servers.postgresql import free_port
 
 from .versions import CURRENT, Version
 from .visitor import HEALTH, NAME, Visitor
@@ -132,7 +132,7 @@ class Steps:
         self._names = names
         #: Processes that didn't end in time.
         self.aborted: list[str] = []
-        self._ports = {name: _free_port() for name in ("web", "web2")}
+        self._ports = {name: free_port() for name in ("web", "web2")}
 
     def command(self, version: Version, *arguments: str) -> None:
         """Run ``flask taskadmin`` of a version, and wait until it has ended."""

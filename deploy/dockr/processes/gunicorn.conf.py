@@ -4,7 +4,9 @@ Imports nothing from the site: gunicorn doesn't reload modules that its master p
 """
 
 import os
+import tempfile
 from pathlib import Path
+from typing import Any
 
 #: Folder with one file per setting of this service.
 _settings = Path(os.environ.get("SETTINGS_FOLDER") or "/nowhere")
@@ -25,6 +27,21 @@ graceful_timeout = 4  # seconds
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - the container's own
 # Unused.
 control_socket_disable = True
+
+# Metrics of pages are added up over the processes through files. A reload would leave a set of them
+# behind each time.
+if not reload:
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))
+
+
+def child_exit(_server: object, worker: Any) -> None:
+    """Forget the connections of a process that has ended."""
+    if not reload:
+        # It reads PROMETHEUS_MULTIPROC_DIR when it is imported.
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(worker.pid)
+
 
 # %(h)s is the client or, behind a proxy, the proxy. The query string is omitted: it has search
 # terms and tokens.

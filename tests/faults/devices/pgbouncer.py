@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from services.servers.postgresql import _free_port
+from services.servers.postgresql import free_port
 
 from ..catalogue import NotHere
 from ..stages.servers import ROLE
@@ -41,7 +41,7 @@ class PgBouncer:
         program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
         if program is None:
             raise NotHere("there is no PgBouncer (apt-get install pgbouncer)")
-        self.port = _free_port()
+        self.port = free_port()
         self._folder = folder / "pgbouncer"
         self._folder.mkdir()
         configuration = self._folder / "configuration"

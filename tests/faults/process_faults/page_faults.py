@@ -18,7 +18,6 @@ from taskadmin.store.people import users
 from taskadmin.store.people.passwords import hash_password
 
 from ..catalogue import fault
-from ..server_faults.broker_faults import after_alarm
 from ..stages import host  # noqa: F401 - registers the suite's jobs
 from ..stages.stage import Stage
 
@@ -35,7 +34,7 @@ def down(stage: Stage) -> Iterator[None]:
     with _site(stage) as browser:
         stage.broker.kill()
         _run_now(stage, browser)
-    stage.broker.start()
+    stage.restart_broker()
     yield
     _one_by_hand(stage)
 
@@ -61,7 +60,7 @@ def alarm(stage: Stage) -> Iterator[None]:
         stage.broker.memory_alarm()
         _run_now(stage, browser)
     stage.broker.end_memory_alarm()
-    after_alarm(stage)
+    stage.supervise_on_redis()
     yield
     _one_by_hand(stage)
 

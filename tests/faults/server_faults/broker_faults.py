@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..catalogue import fault
-from ..stages.brokers import RedisOfOurOwn
 from ..stages.host import OWN_QUEUE
 from ..stages.processes import LAUNCH_QUEUE, RUNS_QUEUE
 from ..stages.stage import Stage
@@ -23,7 +22,7 @@ def killed_mid_publish(stage: Stage) -> Iterator[None]:
     stage.wait_launch_under_way(100)
     stage.broker.kill()
     stage.expect_launch_open()
-    stage.broker.start()
+    stage.restart_broker()
     yield
 
 
@@ -32,7 +31,7 @@ def killed_mid_drain(stage: Stage) -> Iterator[None]:
     """Kill -9 while workers execute runs, then a restart."""
     stage.start_draining()
     stage.broker.kill()
-    stage.broker.start()
+    stage.restart_broker()
     yield
 
 
@@ -45,14 +44,8 @@ def down_at_the_tick(stage: Stage) -> Iterator[None]:
     stage.launcher()
     stage.worker()
     stage.sleep(4)
-    stage.broker.start()
+    stage.restart_broker()
     yield
-
-
-def after_alarm(stage: Stage) -> None:
-    """Restart what has ended: a full Redis refuses acknowledgements, too, which ends a worker."""
-    if isinstance(stage.broker, RedisOfOurOwn):
-        stage.supervise()
 
 
 def blocked_before_launch(
@@ -67,7 +60,7 @@ def blocked_before_launch(
     stage.beat()
     stage.sleep(5)
     end()
-    after_alarm(stage)
+    stage.supervise_on_redis()
     yield
 
 
@@ -82,7 +75,7 @@ def blocked_mid_publish(
     begin()
     stage.sleep(5)
     end()
-    after_alarm(stage)
+    stage.supervise_on_redis()
     yield
 
 
@@ -151,6 +144,7 @@ def connections_closed(stage: Stage) -> Iterator[None]:
     """An administrator closes all connections while workers execute runs."""
     stage.start_draining(24)
     stage.broker.close_connections(stage.vhost)
+    stage.supervise_on_redis()
     yield
 
 
@@ -161,6 +155,7 @@ def connections_closed_often(stage: Stage) -> Iterator[None]:
     for _ in range(3):
         stage.broker.close_connections(stage.vhost)
         stage.sleep(1)
+    stage.supervise_on_redis()
     yield
 
 
@@ -170,7 +165,7 @@ def down_for_a_while(stage: Stage) -> Iterator[None]:
     stage.start_draining()
     stage.broker.kill()
     stage.sleep(4)
-    stage.broker.start()
+    stage.restart_broker()
     yield
 
 

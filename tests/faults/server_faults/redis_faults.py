@@ -25,7 +25,7 @@ def _restart_empty(stage: Stage) -> None:
     redis = _redis(stage)
     redis.kill()
     redis.lose_data()
-    redis.start()
+    stage.restart_broker()
 
 
 @fault("Redis restarted without its data", area=AREA, extra=POOL, broker=BROKER)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from redis import Redis
 from redis.exceptions import RedisError
 
-from services.servers.postgresql import _free_port
+from services.servers.postgresql import free_port
 
 from .servers import Missing, RabbitmqOfOurOwn
 
@@ -29,7 +29,7 @@ class RedisOfOurOwn:
         if program is None:
             raise Missing("redis-server is missing: install redis-server.")
         self.home = Path(tempfile.mkdtemp(prefix="redis-"))
-        self.port = _free_port()
+        self.port = free_port()
         self._numbers = itertools.count()
         self._command = [
             *(program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.home)),

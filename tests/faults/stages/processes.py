@@ -14,7 +14,7 @@ from typing import Any
 from ..devices.proxy import Proxy
 from ..mode import current_mode
 from . import roles as role_module
-from .brokers import Broker
+from .brokers import Broker, RedisOfOurOwn
 from .messages import Messages
 from .roles import TESTS, Role
 from .rows import Rows
@@ -258,6 +258,21 @@ class Processes(Rows, Messages):
 
         self._supervisor = threading.Thread(target=watch, daemon=True)
         self._supervisor.start()
+
+    def restart_broker(self) -> None:
+        """Start the killed broker again."""
+        self.broker.start()
+        self.supervise_on_redis()
+
+    def supervise_on_redis(self) -> None:
+        """Supervise from the end of a fault of Redis on, which may end a worker.
+
+        A worker that loses the connection restores its unacknowledged messages over it, which can
+        raise (``AttributeError`` in kombu's ``_connparams``), and a full Redis refuses
+        acknowledgements.
+        """
+        if isinstance(self.broker, RedisOfOurOwn):
+            self.supervise()
 
     def end_processes(self) -> None:
         """End every process; it may finish what it has begun."""

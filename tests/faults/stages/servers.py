@@ -19,7 +19,7 @@ import pytest
 from kombu import Connection
 from sqlalchemy import URL
 
-from services.servers.postgresql import PostgresqlServer, _free_port, _programs
+from services.servers.postgresql import PostgresqlServer, _programs, free_port
 
 #: The application's role, not a superuser, so that connection limits apply to it.
 ROLE = "site"
@@ -35,7 +35,7 @@ class PostgresqlOfOurOwn:
 
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="postgresql-"))
-        self.port = _free_port()
+        self.port = free_port()
         self.url = URL.create(
             "postgresql+psycopg", ROLE, host="127.0.0.1", port=self.port, database="postgres"
         )
@@ -163,9 +163,9 @@ class RabbitmqOfOurOwn:
     def __init__(self) -> None:
         self._programs = _rabbitmq_programs()
         self.home = Path(tempfile.mkdtemp(prefix="rabbitmq-"))
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        epmd_port = _free_port()
+        epmd_port = free_port()
         self._environment = {
             **{key: value for key, value in os.environ.items() if "RABBITMQ" not in key},
             "HOME": str(self.home),  # for the Erlang cookie
@@ -175,7 +175,7 @@ class RabbitmqOfOurOwn:
             "RABBITMQ_NODENAME": f"faults{self.port}@localhost",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-            "RABBITMQ_DIST_PORT": str(_free_port()),
+            "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": str(self.home / "data"),
             "RABBITMQ_LOG_BASE": str(self.home / "log"),
             "RABBITMQ_LOGS": str(self.home / "log" / "rabbit.log"),

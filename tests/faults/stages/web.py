@@ -8,7 +8,7 @@ import threading
 import requests
 
 from compose.site import Site, text_of
-from services.servers.postgresql import _free_port
+from services.servers.postgresql import free_port
 from taskadmin.store.people.passwords import hash_password
 
 from .stage import Stage
@@ -28,7 +28,7 @@ class Web:
             hash_password(PASSWORD),
         )
         self._stage = stage
-        port = _free_port()
+        port = free_port()
         self._site = Site(f"http://127.0.0.1:{port}")
         self._over = threading.Event()
         self._person = threading.Thread(target=self._press, daemon=True)

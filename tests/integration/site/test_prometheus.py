@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.parse
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
+from services.servers.postgresql import free_port
 from services.servers.processes import HOST_CONFIG, TESTS, CeleryProcesses, wait_for
 
 pytestmark = pytest.mark.databases("postgresql")
@@ -35,14 +35,6 @@ def more_settings() -> dict[str, Any]:
         "TASKADMIN_LEASE_SECONDS": 4,
         "TASKADMIN_LAUNCH_INTERVAL_SECONDS": 1,
     }
-
-
-def free_port() -> int:
-    """Return a port that nothing listens to."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

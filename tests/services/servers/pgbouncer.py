@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from .postgresql import PostgresqlServer, _free_port
+from .postgresql import PostgresqlServer, free_port
 
 #: The path of a newer release, from ``newest_pgbouncer.sh``.
 VARIABLE = "TASKADMIN_TEST_NEWEST_PGBOUNCER"
@@ -51,7 +51,7 @@ def pgbouncer(path: str, database: URL, **settings: object) -> Iterator[URL]:
         nobody = pwd.getpwnam("nobody")
         os.chown(home, nobody.pw_uid, nobody.pw_gid)
         who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    port = _free_port()
+    port = free_port()
     options = {
         "listen_addr": "127.0.0.1",
         "listen_port": port,

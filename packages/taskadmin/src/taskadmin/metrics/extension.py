@@ -50,7 +50,8 @@ class Metrics:
 
         Raises:
             RegistrationError: Without ``Models``, or on a second call.
-            ConfigurationError: If prometheus-client isn't installed.
+            ConfigurationError: If prometheus-client isn't installed, or
+                ``PROMETHEUS_MULTIPROC_DIR`` isn't a folder.
         """
         state = register(app, "Metrics", needs=("Models",))
         secret = state.settings.metrics_token
@@ -59,11 +60,14 @@ class Metrics:
             return
         try:
             from .families import exposition
+            from .page_times import measure_pages
         except ModuleNotFoundError as error:
             raise ConfigurationError(
                 f"Metrics need the package prometheus-client ({error}):"
                 " pip install 'taskadmin[metrics]'"
             ) from error
+        assert state.db is not None
+        measure_pages(app, state.db)
         # Concurrent scrapes share what they read, and a hanging server can't hold up the process.
         ledger = Probe(lambda: _snapshot(app), seconds=_DATABASE_SECONDS)
         broker = Probe(lambda: _queues(app), seconds=_BROKER_SECONDS)

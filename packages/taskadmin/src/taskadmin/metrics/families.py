@@ -19,6 +19,7 @@ from ..models import ProcessKind, RunState
 from ..state import QueueState
 from ..store.reports.metrics import RunSeries, Snapshot
 from ..store.upkeep.run_totals import BOUNDS, Totals, plus
+from .page_times import page_families
 
 #: Maximum queues with metrics, in alphabetical order.
 MAX_QUEUES = 100
@@ -44,7 +45,8 @@ def exposition(snapshot: Snapshot, queues: Sequence[QueueState] | None) -> tuple
         queues: None if the broker wasn't reached.
     """
     registry = CollectorRegistry()
-    registry.register(_Collected([*_families(snapshot), *_of_broker(queues)]))
+    families = [*_families(snapshot), *_of_broker(queues), *page_families()]
+    registry.register(_Collected(families))
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
