@@ -91,6 +91,13 @@ def test_times_are_relative_to_now(reading: Reading, browser: str, past: str, fu
     with reading(browser):
         assert i18n.ago(now - timedelta(days=3)) == past
         assert i18n.ago(now + timedelta(hours=2, seconds=5)) == future
+        assert i18n.coming(now + timedelta(hours=2, seconds=5)) == future
+
+
+def test_what_comes_is_never_past(reading: Reading) -> None:
+    """The database's clock, which says that it comes, may be behind."""
+    with reading("en"):
+        assert i18n.coming(datetime.now(UTC) - timedelta(seconds=2)) == "in 1 second"
 
 
 @pytest.mark.parametrize(

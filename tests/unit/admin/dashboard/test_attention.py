@@ -134,6 +134,24 @@ def test_schedules_that_cannot_be_computed_are_named(
     assert "The schedules of 2 more tasks can't be computed" in said
 
 
+def test_tasks_that_cannot_run_are_named(
+    session: Session, superuser: FlaskClient, make_task: MakeTask
+) -> None:
+    """With their reasons; of many, a link to the list."""
+    make_task(name="Gone", job="no_such_job")
+    tick(session)
+    assert "“Gone” can't run No job named no_such_job is registered." in part(
+        superuser.get(PATH).text, "attention"
+    )
+    for number in range(5):
+        make_task(name=f"Gone {number}", job="no_such_job")
+
+    said = part(superuser.get(PATH).text, "attention")
+
+    assert said.count("No job named no_such_job is registered.") == 5
+    assert "More tasks can't run" in said
+
+
 def test_a_pause_of_taskadmins_own_says_why(
     session: Session, superuser: FlaskClient, make_task: MakeTask, chief: User
 ) -> None:

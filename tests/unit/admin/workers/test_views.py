@@ -58,7 +58,8 @@ def test_queues_show_their_consumers_and_waiting_runs(
 
     page = superuser.get(WORKERS).text
 
-    assert row_of(page, "taskadmin.runs")[1:4] == ["2 consumers", "12", "0"]
+    assert row_of(page, "taskadmin.runs")[1:4] == ["2 consumers", "12some are copies", "0"]
+    assert "Workers drop the copies." in page
     reports = row_of(page, "reports")
     assert "celery -A <your module> worker -Q reports" in reports[0]
     assert reports[1:4] == ["no consumer", "3", "3"]

@@ -6,50 +6,19 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from fixture_types import MakeTask
-from taskadmin.jobs import all_jobs
 from taskadmin.models import (
     Process,
     ProcessEnd,
     ProcessKind,
-    RunState,
-    Task,
-    TaskResult,
     TaskSchedule,
 )
 from taskadmin.store.database import clock
 from taskadmin.store.database.counting import MAX_COUNTED
 from taskadmin.store.reports import dashboard
-from taskadmin.store.runs.lists import RUNS_PER_TASK
-from taskadmin.store.runs.results import insert_runs
-
-
-def run(
-    session: Session,
-    task: Task,
-    states: str,
-    *,
-    error_type: str = "Boom",
-) -> None:
-    """Add runs of a task, oldest first: s(ucceeded), f(ailed), k(skipped) or q(ueued)."""
-    now = clock.now(session)
-    have = session.scalar(select(func.count()).select_from(TaskResult)) or 0
-    for number, letter in enumerate(states):
-        due_at = now + timedelta(seconds=have + number)
-        insert_runs(session, [task], launch_id=1, due_at=due_at, jobs=all_jobs())
-        if letter == "q":
-            continue
-        added = session.scalars(
-            select(TaskResult).where(TaskResult.task_id == task.id, TaskResult.due_at == due_at)
-        ).one()
-        added.state = {"s": RunState.SUCCEEDED, "f": RunState.FAILED, "k": RunState.SKIPPED}[letter]
-        added.finished_at = due_at
-        added.error_type = error_type if letter == "f" else None
-        added.reason = "because" if letter == "k" else None
-    session.commit()
+from taskadmin.store.reports.attention.blocked_tasks import blocked_tasks
 
 
 def test_what_is_counted(session: Session, make_task: MakeTask) -> None:
@@ -75,9 +44,9 @@ def test_what_is_counted(session: Session, make_task: MakeTask) -> None:
     assert (found.paused, found.paused_since, found.missed_slots) == (0, None, 0)
     assert found.has_tasks
     assert [one.task_id for one in dashboard.next_runs(session)] == [late.id, soon.id]
-    assert [(task.id, why) for task, why in dashboard.broken_schedules(session)] == [
-        (broken.id, "Never.")
-    ]
+    blocked = blocked_tasks(session, limit=5)
+    assert [(one.task_id, one.reason) for one in blocked.by_schedule] == [(broken.id, "Never.")]
+    assert not blocked.by_job
 
 
 def test_an_empty_site_has_no_tasks(session: Session, make_task: MakeTask) -> None:
@@ -87,48 +56,6 @@ def test_an_empty_site_has_no_tasks(session: Session, make_task: MakeTask) -> No
     now = clock.now(session)
 
     assert not dashboard.outlook(session, moment=now, horizon=now).has_tasks
-
-
-def test_tasks_that_fail_in_a_row_are_found(session: Session, make_task: MakeTask) -> None:
-    """Three failures up to now; skipped and queued runs are ignored."""
-    often, mixed, mended, twice = (make_task(name=name) for name in ("O", "M", "E", "T"))
-    run(session, often, "sffkffq")
-    run(session, mixed, "f", error_type="Other")
-    run(session, mixed, "ff")
-    run(session, mended, "ffffs")
-    run(session, twice, "sff")
-
-    found = dashboard.failing_tasks(session)
-
-    assert [(one.task, one.number, one.at_least, one.is_same) for one in found] == [
-        ("O", 4, False, True),
-        ("M", 3, False, False),
-    ]
-    assert [one.error_type for one in found] == ["Boom", "Boom"]
-    first = select(func.min(TaskResult.finished_at)).where(
-        TaskResult.task_id == often.id, TaskResult.state == RunState.FAILED
-    )
-    assert found[0].since == session.execute(first).scalar_one()
-
-
-def test_longer_rows_are_at_least_that_long(session: Session, make_task: MakeTask) -> None:
-    """Earlier runs aren't read."""
-    run(session, make_task(), "f" * (RUNS_PER_TASK + 3))
-
-    (found,) = dashboard.failing_tasks(session)
-
-    assert (found.number, found.at_least) == (RUNS_PER_TASK, True)
-
-
-def test_last_failures_leave_out_deleted_tasks(session: Session, make_task: MakeTask) -> None:
-    """With their tasks, newest first."""
-    first, gone, last = make_task(name="A"), make_task(name="B"), make_task(name="C")
-    for task in (first, gone, last):
-        run(session, task, "fs")
-    gone.deleted_at = clock.now(session)
-    session.commit()
-
-    assert [str(one.task) for one in dashboard.last_failures(session)] == ["C", "A"]
 
 
 def test_silent_workers_do_not_count_as_consumers(session: Session) -> None:

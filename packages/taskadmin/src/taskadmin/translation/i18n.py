@@ -223,6 +223,15 @@ def ago(moment: datetime) -> str:
     return _ago(round(length.total_seconds()), locale())
 
 
+def coming(moment: datetime) -> str:
+    """Format how soon *moment*, which is ahead by the database's clock, will be.
+
+    The clock of this process may already be past it.
+    """
+    ahead = round((moment - datetime.now(UTC)).total_seconds())
+    return _ago(max(ahead, 1), locale())
+
+
 @lru_cache(maxsize=4096)
 def _ago(seconds: int, language: Locale) -> str:
     return dates.format_timedelta(seconds, threshold=1.5, add_direction=True, locale=language)
@@ -299,6 +308,7 @@ def percent(share: float) -> str:
 #: Template filters; their names are prefixed with ``taskadmin_``.
 FILTERS: dict[str, Callable[..., str]] = {
     "ago": ago,
+    "coming": coming,
     "utc": utc,
     "absolute": absolute,
     "clock": clock_time,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -13,7 +13,9 @@ from ...jobs import all_jobs
 from ...models import NOTIFY_JOB, Task, TaskPause
 from ...store.notifications.channels import failing_channels
 from ...store.reports import dashboard
-from ...store.reports.dashboard import Failing, Outlook
+from ...store.reports.attention.blocked_tasks import BlockedTask, blocked_tasks
+from ...store.reports.attention.failing_tasks import Failing, failing_tasks
+from ...store.reports.dashboard import Outlook
 from ...store.reports.process_pages import OpenRuns
 from ...translation import i18n
 from ...translation.texts import gettext, ngettext
@@ -43,15 +45,15 @@ def attention(
     runs: OpenRuns,
     queues: Collection[str],
 ) -> list[AttentionItem]:
-    """Return all problems, the worst first; runs at most four queries.
+    """Return all problems, the worst first; runs at most five queries.
 
     Args:
         queues: Queues that have a consumer.
     """
     lines = [*_of_beat(beat), *_of_queues(queues, runs)]
-    lines += [_of_failures(failing) for failing in dashboard.failing_tasks(session)]
+    lines += [_of_failures(failing) for failing in failing_tasks(session)]
     lines += _of_channels(session)
-    lines += _of_schedules(session, found.broken)
+    lines += _of_blocked_tasks(session, found.broken)
     lines += _of_slots(found)
     lines += [
         _of_pause(task, pause)
@@ -162,33 +164,39 @@ def _of_queues(queues: Collection[str], runs: OpenRuns) -> list[AttentionItem]:
     ]
 
 
-def _of_schedules(session: Session, number: int) -> list[AttentionItem]:
-    if not number:
-        return []
-    broken = dashboard.broken_schedules(session)
-    lines = [
-        AttentionItem(
-            gettext("The schedule of “%(task)s” can't be computed", task=task),
-            error,
-            url_for("taskadmin_tasks.details_view", id=task.id),
+def _of_blocked_tasks(session: Session, broken: int) -> Iterator[AttentionItem]:
+    """Yield tasks that can't run.
+
+    Args:
+        broken: Number of tasks whose schedule can't be computed.
+    """
+    most = dashboard.MAX_NAMED_TASKS
+    by_job, by_schedule = blocked_tasks(session, limit=most + 1)
+    for one in by_job[:most]:
+        yield _of_blocked_task(gettext("“%(task)s” can't run", task=one.task), one)
+    if len(by_job) > most:
+        text, about = gettext("More tasks can't run"), gettext("Their problem is in the list.")
+        yield AttentionItem(text, about, url_for("taskadmin_tasks.index_view"), True)
+    for one in by_schedule[:most]:
+        yield _of_blocked_task(
+            gettext("The schedule of “%(task)s” can't be computed", task=one.task), one
+        )
+    if broken > most:
+        yield AttentionItem(
+            ngettext(
+                "The schedule of %(num)s more task can't be computed",
+                "The schedules of %(num)s more tasks can't be computed",
+                broken - most,
+            ),
+            gettext("They won't run until this is fixed."),
+            None,
             True,
         )
-        for task, error in broken
-    ]
-    if number > len(broken):
-        lines.append(
-            AttentionItem(
-                ngettext(
-                    "The schedule of %(num)s more task can't be computed",
-                    "The schedules of %(num)s more tasks can't be computed",
-                    number - len(broken),
-                ),
-                gettext("They won't run until this is fixed."),
-                None,
-                True,
-            )
-        )
-    return lines
+
+
+def _of_blocked_task(text: str, task: BlockedTask) -> AttentionItem:
+    url = url_for("taskadmin_tasks.details_view", id=task.task_id)
+    return AttentionItem(text, task.reason, url, True)
 
 
 def _of_slots(found: Outlook) -> list[AttentionItem]:

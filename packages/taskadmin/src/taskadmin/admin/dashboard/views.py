@@ -13,6 +13,7 @@ from markupsafe import Markup
 from ...store.database import clock
 from ...store.database.counting import MAX_COUNTED
 from ...store.reports import dashboard
+from ...store.reports.attention.failing_tasks import last_failures
 from ...store.reports.process_pages import open_runs
 from ...store.upkeep import minute_counts
 from ...store.upkeep.minute_counts import FinishedHistogram
@@ -114,7 +115,7 @@ class DashboardView(ProtectedView):
                 queues=readers.queues,
             ),
             next_runs=dashboard.next_runs(session),
-            failures=dashboard.last_failures(session),
+            failures=last_failures(session),
             message_of=message_of,
             zone_name=i18n.zone_name() or "UTC",
         )

@@ -132,6 +132,13 @@ class QueueRow:
         return self.broker is not None and not self.broker.consumers and not self.is_for_the_dead
 
     @property
+    def has_copies(self) -> bool:
+        """Whether there are more messages than unfinished runs: some runs were sent again."""
+        if not self.holds_runs or self.broker is None:
+            return False
+        return (self.broker.ready or 0) > self.ledger.ready + self.ledger.running
+
+    @property
     def command(self) -> str:
         """The command that starts a consumer."""
         return _worker_command(self.name)

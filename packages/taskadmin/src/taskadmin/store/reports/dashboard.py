@@ -14,31 +14,25 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    literal_column,
     or_,
     select,
 )
-from sqlalchemy.orm import Session, contains_eager, joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from ...models import (
     Launch,
     LaunchKind,
     LaunchState,
     Process,
-    RunState,
     Task,
     TaskPause,
-    TaskResult,
     TaskSchedule,
 )
 from ...schedules import ScheduleKind
 from ..database.clock import slot_of
 from ..database.counting import MAX_COUNTED, count_up_to
-from ..runs.lists import RUNS_PER_TASK, for_lists, last_runs
-from .matching_tasks import LATE_AFTER, SEARCHED_FAILURES
+from .matching_tasks import LATE_AFTER
 
-#: Number of consecutive failures from which a task needs attention.
-IN_A_ROW = 3
 #: Maximum tasks that each kind of attention names.
 MAX_NAMED_TASKS = 5
 _IS_ACTIVE_TASK = and_(Task.enabled.is_(True), Task.deleted_at.is_(None))
@@ -142,92 +136,6 @@ def next_runs(session: Session, *, limit: int = 10) -> Sequence[NextRun]:
     return [NextRun(task.id, str(task), due) for task, due in rows if due is not None]
 
 
-def last_failures(session: Session, *, limit: int = 6) -> Sequence[TaskResult]:
-    """Return the newest failed runs with their tasks."""
-    return session.scalars(
-        select(TaskResult)
-        .join(TaskResult.task)
-        .where(
-            TaskResult.error_type.is_not(None),
-            TaskResult.state == RunState.FAILED,
-            Task.deleted_at.is_(None),
-        )
-        .order_by(TaskResult.id.desc())
-        .limit(limit)
-        .options(*for_lists(), contains_eager(TaskResult.task).load_only(Task.name))
-    ).all()
-
-
-class Failing(NamedTuple):
-    """A task whose last runs all failed."""
-
-    task_id: int
-    task: str
-    number: int
-    #: Whether there may be more failures, because no more runs were read.
-    at_least: bool
-    #: The newest failure's exception.
-    error_type: str
-    #: Whether all failures have that exception.
-    is_same: bool
-    since: datetime | None
-
-
-def failing_tasks(session: Session, *, limit: int = MAX_NAMED_TASKS) -> Sequence[Failing]:
-    """Return active tasks with consecutive failures up to now, most failures first; two queries."""
-    newest = (
-        select(TaskResult.task_id)
-        .where(TaskResult.error_type.is_not(None), TaskResult.state == RunState.FAILED)
-        .order_by(TaskResult.id.desc())
-        .limit(SEARCHED_FAILURES)
-        .subquery()
-    )
-    # Grouped and limited before the join, so that not all tasks are read.
-    often = (
-        select(newest.c.task_id, func.count().label("number"))
-        .group_by(newest.c.task_id)
-        .having(func.count() >= IN_A_ROW)
-        .order_by(literal_column("number").desc(), newest.c.task_id)
-        .limit(SEARCHED_FAILURES // (2 * IN_A_ROW))
-        .subquery()
-    )
-    tasks = session.scalars(
-        select(Task)
-        .join(often, often.c.task_id == Task.id)
-        .where(_IS_ACTIVE_TASK)
-        .order_by(often.c.number.desc(), Task.id)
-        .limit(4 * limit)
-    ).all()
-    if not tasks:
-        return []
-    runs = last_runs(session, [task.id for task in tasks])
-    failing = []
-    for task in tasks:
-        finished = [
-            run
-            for run in reversed(runs.get(task.id, ()))
-            if run.state in (RunState.SUCCEEDED, RunState.FAILED)
-        ]
-        row = []
-        for run in finished:
-            if run.state != RunState.FAILED:
-                break
-            row.append(run)
-        if len(row) >= IN_A_ROW:
-            failing.append(
-                Failing(
-                    task.id,
-                    str(task),
-                    len(row),
-                    len(row) == len(finished) and len(runs[task.id]) >= RUNS_PER_TASK,
-                    row[0].error_type or "",
-                    len({run.error_type for run in row}) == 1,
-                    row[-1].finished_at,
-                )
-            )
-    return sorted(failing, key=lambda one: -one.number)[:limit]
-
-
 def long_pauses(
     session: Session, *, before: datetime, limit: int = MAX_NAMED_TASKS
 ) -> Sequence[tuple[Task, TaskPause]]:
@@ -241,20 +149,6 @@ def long_pauses(
         .options(joinedload(TaskPause.pauser))
     )
     return [(task, pause) for task, pause in rows]
-
-
-def broken_schedules(
-    session: Session, *, limit: int = MAX_NAMED_TASKS
-) -> Sequence[tuple[Task, str]]:
-    """Return active tasks whose schedule can't be computed, with the error."""
-    rows = session.execute(
-        select(Task, TaskSchedule.error)
-        .join(TaskSchedule, TaskSchedule.task_id == Task.id)
-        .where(_IS_ACTIVE_TASK, TaskSchedule.error.is_not(None))
-        .order_by(Task.id)
-        .limit(limit)
-    )
-    return [(task, error) for task, error in rows if error is not None]
 
 
 class Readers(NamedTuple):
