@@ -192,6 +192,20 @@ def wider_than_window(page: Page) -> list[str]:
     return found
 
 
+def cut_placeholders(page: Page) -> list[str]:
+    """Return the placeholders that don't fit in their fields."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll("[placeholder]")].filter((one) => {
+          const style = getComputedStyle(one);
+          const pen = document.createElement("canvas").getContext("2d");
+          pen.font = style.font;
+          const room = one.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+          return pen.measureText(one.placeholder).width > room;
+        }).map((one) => `cut placeholder: ${one.placeholder}`)"""
+    )
+    return found
+
+
 class AccessibilityCheck:
     """axe, loaded once per page."""
 
@@ -203,7 +217,9 @@ class AccessibilityCheck:
         if not page.evaluate("'axe' in window"):
             # With the debugger, which the page's Content-Security-Policy doesn't restrict.
             page.evaluate(self._axe.axe_script)
-        answer = page.evaluate("axe.run({resultTypes: ['violations']})")
+        answer = page.evaluate(
+            "axe.run({resultTypes: ['violations'], rules: {'target-size': {enabled: true}}})"
+        )
         return [
             f"axe: {one['id']} ({one['help']}): {node['target']} {node['html'][:200]}"
             + "".join(f" | {why['message']}" for why in node["any"][:1])

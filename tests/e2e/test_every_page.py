@@ -20,6 +20,7 @@ from e2e.looking import (
     WIDTHS,
     AccessibilityCheck,
     Visitor,
+    cut_placeholders,
     picture,
     wider_than_window,
 )
@@ -48,7 +49,17 @@ MENU = (
 FOR_REVIEWERS = {"review"}
 TAGS = [tag_of(name) for name in LANGUAGES]
 #: Pages with the most words beside each other.
-CROWDED = ("dashboard/", "tasks/", "runs/", "launches/", "failures/", "workers/", "tasks/new/")
+CROWDED = (
+    "dashboard/",
+    "tasks/",
+    "runs/",
+    "launches/",
+    "failures/",
+    "workers/",
+    "tasks/new/",
+    "audit/",
+    "users/",
+)
 #: GET endpoints that aren't pages: files, fragments, health checks and redirects.
 NO_PAGES = {
     *("static", "taskadmin.static", "taskadmin_layout.static"),
@@ -128,6 +139,7 @@ def test_page(
             visitor.show(width, theme)
             look = f"{width}, {theme}: "
             problems += [look + one for one in wider_than_window(page)]
+            problems += [look + one for one in cut_placeholders(page)]
             problems += [look + one for one in accessibility.violations(page)]
             picture(page, pictures / f"{visit}-{width}-{theme}.png")
     for pixels in OTHER_WIDTHS:
@@ -155,7 +167,8 @@ def test_crowded_pages_fit_in_every_language(
         assert visitor.open(f"/taskadmin/{path}") == 200
         for width in WIDTHS:
             visitor.show(width, "light")
-            problems += [f"{path}, {width}: {one}" for one in wider_than_window(visitor.page)]
+            for found in (wider_than_window(visitor.page), cut_placeholders(visitor.page)):
+                problems += [f"{path}, {width}: {one}" for one in found]
             picture(
                 visitor.page, pictures / f"{tag}-{path.strip('/').replace('/', '-')}-{width}.png"
             )

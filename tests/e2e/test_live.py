@@ -144,6 +144,17 @@ def test_hidden_windows_do_not_ask(visitor: Visitor) -> None:
         _set_hidden(page, hidden=False)
 
 
+def test_current_tab_stays_in_view(visitor: Visitor) -> None:
+    """On a phone, where tabs scroll sideways, also after their numbers were updated."""
+    page = visitor.page
+    visitor.show("phone", "light")
+    visitor.open("/taskadmin/runs/?state=cancelled")
+    current = page.locator(".tabs [aria-current]")
+    expect(current).to_be_in_viewport(ratio=1)
+    ask_now(page)
+    expect(current).to_be_in_viewport(ratio=1)
+
+
 def test_finished_runs_are_not_asked_for_again(visitor: Visitor, sample: Sample) -> None:
     """Finished runs don't change, so there is no switch."""
     page = visitor.page

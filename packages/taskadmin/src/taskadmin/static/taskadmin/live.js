@@ -51,7 +51,9 @@
       atEnd: one.scrollTop + one.clientHeight >= one.scrollHeight - 8,
       focused: one === document.activeElement,
     }));
+    const { scrollLeft } = region;
     region.replaceWith(fresh);
+    fresh.scrollLeft = scrollLeft;
     for (const one of fresh.querySelectorAll("[tabindex]")) {
       const before = scrolled.find(({ label }) => label === one.getAttribute("aria-label"));
       const follows = "keepEnd" in one.dataset && (!before || before.atEnd);

@@ -59,6 +59,14 @@
     }
   }
 
+  // Tabs that don't fit scroll sideways.
+  function showCurrentTab(tabs) {
+    const current = tabs.querySelector("[aria-current]")?.getBoundingClientRect();
+    if (!current) return;
+    const { left, width } = tabs.getBoundingClientRect();
+    tabs.scrollLeft += current.left - left - (width - current.width) / 2;
+  }
+
   // Ticked rows: a checkbox for all, their number, and buttons only while some are ticked.
   // Queried each time, because a live part may have replaced the rows.
   function addSelection(form) {
@@ -240,6 +248,7 @@
     document.querySelectorAll("[data-zone-form]").forEach((form) => addOwnZone(form));
     document.querySelectorAll("[data-theme-switch]").forEach(addThemeSwitch);
     document.querySelectorAll("[data-menu]").forEach(addMenu);
+    document.querySelectorAll(".ta .tabs").forEach(showCurrentTab);
     document.querySelectorAll("[data-selection]").forEach(addSelection);
     document.querySelectorAll(".ta time[datetime]").forEach(localise);
     document.addEventListener("taskadmin:fresh", (event) =>
