@@ -162,6 +162,11 @@ ANA = [
         ("runs-failed", at("runs/?state=failed"), None),
         ("runs-cancelled", at("runs/?state=cancelled"), None),
         ("runs-of-task", lambda sample: f"runs/?task={sample.good}&state=succeeded", None),
+        (
+            "runs-times",
+            at("runs/?since=2026-11-01T09:00&search=until:today"),
+            lambda page: page.locator(".times summary").click(),
+        ),
         ("runs-delete-all", at("runs/?state=failed"), press_for_all("Delete …")),
         ("runs-retry-all", at("runs/?state=failed"), press_for_all("Retry")),
         ("runs-terminate", at("runs/?state=running"), press("terminate", tick=1)),
@@ -172,6 +177,11 @@ ANA = [
         ("run-running", at("runs/?state=running"), open_newest_run),
         ("run-again", of_run("runs/again/?id=", RunState.FAILED), None),
         ("launches", at("launches/"), None),
+        (
+            "launches-times",
+            at("launches/?show=due&since=1d"),
+            lambda page: page.locator(".times summary").click(),
+        ),
         ("launches-missed", at("launches/?show=missed"), None),
         ("launch", lambda sample: f"launches/details/?id={sample.launch}", None),
         ("failures", at("failures/"), None),

@@ -18,15 +18,25 @@ from taskadmin.search.language import Search, parse_search, searchable
         ("job:a arg.job:b", Search(terms={"job": "a"}, arguments={"job": "b"})),
         ('job:"a b"', Search(terms={"job": "a b"})),
         ("http://shop.example", Search(words=("http://shop.example",))),
-        ("nobody:x 10:30 :", Search(words=("nobody:x", "10:30", ":"))),
+        ('"nobody:x" 10:30 :', Search(words=("nobody:x", "10:30", ":"))),
         ("arg.Limit:-1 arg.url:http://x", Search(arguments={"Limit": "-1", "url": "http://x"})),
-        ("arg.:x", Search(words=("arg.:x",))),
         ("\0job:\0x", Search(terms={"job": "x"})),
     ],
 )
 def test_a_search_is_words_and_qualifiers(text: str | None, expected: Search) -> None:
-    """An unknown qualifier is part of its word."""
+    """Quoted text and addresses are words."""
     assert parse_search(text, ("job",)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("nobody:x", "nobody"), ("arg.:x", "arg."), ("a KeyError: b", "KeyError")]
+)
+def test_an_unknown_qualifier_is_named(text: str, name: str) -> None:
+    """As a word, it would match nothing, and nobody would see why."""
+    assert parse_search(text, ("job", "state")).problem == (
+        f"“{name}:” is not known here. These are: job:, state: and arg.NAME:. To search for the"
+        " text itself, put it in quotation marks."
+    )
 
 
 @pytest.mark.parametrize("text", ["job:", "a job: b", 'job:""', "arg.x:"])

@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from taskadmin.jobs import job, registry
-from taskadmin.search.list_filter import BadTerm, ListFilter, read_filter
+from taskadmin.search.list_filter import ListFilter, read_filter
+from taskadmin.search.times import BadTerm
 from taskadmin.store.reports.matching import ArgumentFilter
 from taskadmin.store.reports.matching_tasks import MatchingTasks, TaskState
 

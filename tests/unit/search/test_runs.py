@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,8 +14,11 @@ from taskadmin.jobs import job
 from taskadmin.jobs.registry import _jobs
 from taskadmin.models import RunState, TaskResult
 from taskadmin.search.runs import run_filter
+from taskadmin.search.times import Reader
 from taskadmin.store.reports.matching import ArgumentFilter
 from taskadmin.store.reports.matching_runs import MatchingRuns
+
+READER = Reader(UTC, lambda: datetime(2026, 11, 30, 9, 0, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -31,7 +36,7 @@ def secretive_job() -> Iterator[None]:
 
 def which(**values: str) -> MatchingRuns:
     """Return the filter for these values of an address."""
-    found = run_filter(values)
+    found = run_filter(values, READER)
     assert found is not None
     assert found.problem is None
     return found.which
@@ -51,7 +56,7 @@ def test_plain_values_are_filters() -> None:
 )
 def test_invalid_values_are_not_found(values: dict[str, str]) -> None:
     """The page responds with 404."""
-    assert run_filter(values) is None
+    assert run_filter(values, READER) is None
 
 
 def test_a_search_has_words_and_qualifiers() -> None:
@@ -70,6 +75,22 @@ def test_a_search_has_words_and_qualifiers() -> None:
         task_id=3,
         launch_id=4,
     )
+
+
+def test_times_are_arguments_and_qualifiers() -> None:
+    """A run counts by the time when it finished; both are narrowed by each other."""
+    day = MatchingRuns(
+        since=datetime(2026, 11, 30, tzinfo=UTC), until=datetime(2026, 12, 1, tzinfo=UTC)
+    )
+    assert which(at="today") == day
+    assert which(search="at:today") == day
+    assert which(at="today", search="since:1h job:probe") == replace(
+        day, since=datetime(2026, 11, 30, 8, 0, tzinfo=UTC), job="probe"
+    )
+    found = run_filter({"since": "noon"}, READER)
+    assert found is not None
+    assert found.which.nothing
+    assert found.given == {"since": "noon"}
 
 
 @pytest.mark.usefixtures("secretive_job")
@@ -96,11 +117,12 @@ def test_a_search_narrows_the_urls_filter() -> None:
         ("task:dice", "Enter a number after “task:”; “dice” is not a number."),
         ("launch:-1 state:x", "Enter a number after “launch:”; “-1” is not a number."),
         ('job:""', "Enter a value after “job:”."),
+        ("since:noon", "“noon” is not a time."),
     ],
 )
 def test_errors_in_a_search_are_shown(search: str, problem: str) -> None:
     """Nothing matches then."""
-    found = run_filter({"search": search})
+    found = run_filter({"search": search}, READER)
     assert found is not None
     assert (found.problem or "").startswith(problem)
     assert found.which.nothing

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from ..translation.texts import gettext
+from ..translation.texts import gettext, listed
 
 #: A word, or a qualifier with an optional value; quotation marks allow spaces.
 _PART = re.compile(r'(?:(?P<name>[A-Za-z_][\w.]*):)?(?:"(?P<quoted>[^"]*)"?|(?P<plain>\S+|(?<=:)))')
@@ -33,8 +33,8 @@ def parse_search(
 ) -> Search:
     """Parse *text*.
 
-    A word with a colon is a qualifier if its name is in *qualifiers* or starts with ``arg.``;
-    else it is an ordinary word, as in ``http://shop.example``. So is quoted text on its own.
+    A word with a colon is a qualifier, whose name must be in *qualifiers* or start with ``arg.``.
+    Addresses such as ``http://shop.example`` and quoted text are ordinary words.
 
     Args:
         qualifiers: Names of qualifiers, in lower case.
@@ -50,6 +50,13 @@ def parse_search(
         is_argument = name.startswith(_ARGUMENT) and len(name) > len(_ARGUMENT)
         if name.lower() in of_runs:
             problem = gettext("“%(name)s:” works only in the list of runs.", name=name)
+        elif name and name.lower() not in qualifiers and not is_argument and not _is_url(value):
+            problem = gettext(
+                "“%(name)s:” is not known here. These are: %(names)s. To search for the text itself,"
+                " put it in quotation marks.",
+                name=name,
+                names=listed([f"{one}:" for one in (*qualifiers, "arg.NAME")]),
+            )
         elif name.lower() not in qualifiers and not is_argument:
             words.append(part[0].strip('"'))
             if not words[-1]:
@@ -63,6 +70,10 @@ def parse_search(
         else:
             terms[name.lower()] = value
     return Search(tuple(words), terms, arguments, problem)
+
+
+def _is_url(value: str | None) -> bool:
+    return (value or "").startswith("//")
 
 
 def _is_something(part: re.Match[str]) -> bool:

@@ -9,12 +9,9 @@ from typing import Any, Generic, TypeVar
 from ..jobs import all_jobs
 from ..store.reports.matching import ArgumentFilter, Matching, State
 from .language import parse_search, searchable
+from .times import TIME_QUALIFIERS, BadTerm, Reader, read_span, read_times
 
 Which = TypeVar("Which", bound=Matching[Any])
-
-
-class BadTerm(ValueError):
-    """A qualifier's value is invalid; the message is shown to the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +42,7 @@ def read_filter(
     *,
     qualifiers: Collection[str],
     of_runs: Collection[str] = (),
+    reader: Reader | None = None,
 ) -> ListFilter[Which, State] | None:
     """Parse the filter of *values*; None if none of our pages links to it.
 
@@ -54,30 +52,37 @@ def read_filter(
             ``BadTerm``.
         qualifiers: Names that can stand before a colon in the search, besides ``arg.NAME``;
             *of_runs* are those that work only in the list of runs.
+        reader: With it, *everything* has the fields ``since`` and ``until``, which arguments and
+            qualifiers set.
     """
-    given: dict[str, str] = {}
+    given: Mapping[str, str] = {}
+    terms: dict[str, Any] = {}
+    problem = None
+    if reader is not None:
+        qualifiers = (*qualifiers, *TIME_QUALIFIERS)
+        span, given, problem = read_times(values, reader)
     state = values.get("state") or None
     if state is not None:
         if state not in set(states):
             return None
-        given["state"] = state
-    search, problem = searchable(values.get("search")), None
+        given = {**given, "state": state}
+    search = searchable(values.get("search"))
     if search is not None:
-        given["search"] = search
+        given = {**given, "search": search}
         parsed = parse_search(search, qualifiers, of_runs=of_runs)
-        problem, terms = parsed.problem, dict[str, Any]()
+        problem = problem or parsed.problem
         for name, value in parsed.terms.items():
             try:
-                terms |= read_term(name, value)
+                if reader is not None and name in TIME_QUALIFIERS:
+                    span = span.within(read_span(name, value, reader))
+                else:
+                    terms |= read_term(name, value)
             except BadTerm as error:
                 problem = problem or str(error)
-        everything = replace(
-            everything,
-            words=parsed.words,
-            arguments=tuple(_arguments(parsed.arguments)),
-            nothing=problem is not None,
-            **terms,
-        )
+        terms |= {"words": parsed.words, "arguments": tuple(_arguments(parsed.arguments))}
+    if reader is not None:
+        terms |= span._asdict()
+    everything = replace(everything, nothing=problem is not None, **terms)
     return ListFilter(everything, None if state is None else states(state), search, given, problem)
 
 

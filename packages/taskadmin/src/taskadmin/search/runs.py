@@ -11,7 +11,8 @@ from ..store.reports.matching_runs import MatchingRuns
 from ..translation.texts import gettext
 from ..values.ids import MAX_BIG_ID, MAX_ID, parse_id
 from .language import searchable
-from .list_filter import BadTerm, ListFilter, read_filter
+from .list_filter import ListFilter, read_filter
+from .times import BadTerm, Reader
 
 RUN_QUALIFIERS = ("job", "state", "author", "queue", "error", "worker", "task", "launch")
 #: Query arguments that are ids, with their largest value.
@@ -22,7 +23,9 @@ _FIELDS = {"task": "task_id", "launch": "launch_id", "error": "error_type"}
 _SEARCH_FIELDS = {**_FIELDS, "error": "error_name"}
 
 
-def run_filter(values: Mapping[str, str]) -> ListFilter[MatchingRuns, RunState] | None:
+def run_filter(
+    values: Mapping[str, str], reader: Reader
+) -> ListFilter[MatchingRuns, RunState] | None:
     """Parse the filter of *values*; None if none of our pages links to it."""
     given: dict[str, str] = {}
     plain: dict[str, Any] = {}
@@ -36,7 +39,9 @@ def run_filter(values: Mapping[str, str]) -> ListFilter[MatchingRuns, RunState] 
         text = searchable(values.get(name))
         if text is not None:
             plain[_FIELDS.get(name, name)] = given[name] = text
-    found = read_filter(values, MatchingRuns(), RunState, _read_term, qualifiers=RUN_QUALIFIERS)
+    found = read_filter(
+        values, MatchingRuns(), RunState, _read_term, qualifiers=RUN_QUALIFIERS, reader=reader
+    )
     if found is None:
         return None
     which = found.of_any_state

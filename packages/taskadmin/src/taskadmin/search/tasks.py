@@ -8,11 +8,12 @@ from datetime import datetime
 from ..jobs import all_jobs
 from ..store.reports.matching_tasks import MatchingTasks, TaskState
 from ..translation.texts import gettext, listed
-from .list_filter import BadTerm, ListFilter, read_filter
+from .list_filter import ListFilter, read_filter
+from .times import TIME_QUALIFIERS, BadTerm
 
 TASK_QUALIFIERS = ("job", "author", "queue", "state")
 #: Qualifiers that work only in the list of runs.
-RUN_QUALIFIERS = ("error", "worker", "task", "launch")
+RUN_QUALIFIERS = ("error", "worker", "task", "launch", *TIME_QUALIFIERS)
 #: Runs are "failed", tasks are "failing": the search accepts both.
 _STATES = {**{state.value: state for state in TaskState}, "failed": TaskState.FAILING}
 TaskFilter = ListFilter[MatchingTasks, TaskState]

@@ -13,9 +13,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ... import service
 from ...models import User
+from ...search.times import Reader
 from ...state import State, get_state, is_page
+from ...store.database import clock
 from ...store.database.outage import first_line
 from ...store.database.transaction import end_failed
+from ...translation import i18n
 from ...web.actor import visitor
 from ...web.error_pages import error_page, handle_errors
 from ...web.redirects import leads_elsewhere
@@ -51,6 +54,11 @@ class ProtectedView(BaseView):
     def database(self) -> Session:
         """The session of the current request."""
         return get_state().session
+
+    @property
+    def reader(self) -> Reader:
+        """Zone and clock for times that the user enters."""
+        return Reader(i18n.zone(), lambda: clock.now(self.database))
 
     @property
     def user(self) -> User:

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from ...models import Launch, LaunchKind
+from ...search.times import read_times
 from ...store.database import clock
 from ...store.launches.closing import SMALL_LAUNCH
 from ...store.reports.launch_pages import (
@@ -54,14 +55,19 @@ class LaunchesView(ProtectedView):
     @expose("/")
     @cache_fragments
     def index_view(self) -> ResponseReturnValue:
-        """List launches of a trigger, open or missed ones (``show``), older than ``before``."""
+        """List launches of a trigger, open or missed ones (``show``), older than ``before``.
+
+        The URL may also have times (``read_times``).
+        """
         show = request.args.get("show", "")
         tab = _TABS.get(show)
         if tab is None:
             return error_page(404)
         before = parse_id(request.args.get("before"), largest=MAX_BIG_ID)
+        times = read_times(request.args, self.reader)
         launches = page_of_launches(
             self.database,
+            **times.span._asdict(),
             kind=tab.kind,
             only_open=tab.only_open,
             only_missed=tab.only_missed,
@@ -75,6 +81,8 @@ class LaunchesView(ProtectedView):
             more=len(launches) > _LAUNCHES_PER_PAGE,
             before=before,
             show=show,
+            given=times.given,
+            problem=times.problem,
             tabs=_TABS,
             is_done=before is not None and all(row.is_over for row in rows),
         )

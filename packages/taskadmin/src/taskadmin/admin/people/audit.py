@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from sqlalchemy import Connection, Engine
 
+from ...search.times import Span, read_times
 from ...store.people import audit
 from ...store.people.audit import AUDIT_ACTIONS, AuditLine, Filter
 from ...values.ids import MAX_BIG_ID, parse_id
@@ -27,8 +28,9 @@ class AuditView(ProtectedView):
 
     @expose("/")
     def index_view(self) -> ResponseReturnValue:
-        """List entries by user, action, subject and text, older than ``before``."""
-        which = _filter()
+        """List entries by user, action, subject, text and time, older than ``before``."""
+        times = read_times(request.args, self.reader)
+        which = _filter(times.span)
         if which is None:
             return error_page(404)
         entries = audit.page(
@@ -42,7 +44,9 @@ class AuditView(ProtectedView):
             entries=entries[:_ENTRIES_PER_PAGE],
             more=len(entries) > _ENTRIES_PER_PAGE,
             which=which,
-            given=_given(),
+            given={**_given(), **times.given},
+            others=_given(),
+            problem=times.problem,
             actions=AUDIT_ACTIONS,
             kinds=_SUBJECT_KINDS,
         )
@@ -50,9 +54,12 @@ class AuditView(ProtectedView):
     @expose("/export/<any(csv, json):export_type>/")
     def export_view(self, export_type: str) -> ResponseReturnValue:
         """Stream all matching entries as a file."""
-        which = _filter()
+        times = read_times(request.args, self.reader)
+        which = _filter(times.span)
         if which is None:
             return error_page(404)
+        if times.problem:
+            return error_page(422, times.problem)
         entries = _entries(self.database.get_bind(), which)
         return download(entries, AuditLine._fields, f"audit.{export_type}")
 
@@ -67,8 +74,8 @@ def _given() -> dict[str, str]:
     return {name: request.args[name] for name in _FILTER_ARGUMENTS if request.args.get(name)}
 
 
-def _filter() -> Filter | None:
-    """Parse the filter of the URL; None if it is invalid."""
+def _filter(span: Span) -> Filter | None:
+    """Parse the filter of the URL, besides its times; None if it is invalid."""
     given = _given()
     numbers = {
         name: parse_id(given[name], largest=MAX_BIG_ID) for name in given if name in _ID_ARGUMENTS
@@ -85,4 +92,5 @@ def _filter() -> Filter | None:
         subject_kind=given.get("kind"),
         subject_id=numbers.get("id"),
         text=given.get("text", "").strip()[:_MAX_TEXT] or None,
+        **span._asdict(),
     )

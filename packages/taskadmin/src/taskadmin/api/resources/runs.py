@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from ... import service
@@ -9,7 +10,9 @@ from ...models import TaskResult
 from ...models.result import moment
 from ...search.list_filter import ListFilter
 from ...search.runs import run_filter
+from ...search.times import Reader
 from ...state import get_state
+from ...store.database import clock
 from ...store.reports.matching_runs import page_of_matching
 from ...store.runs.progress import find_progress
 from ...store.tasks.arguments import arguments_of
@@ -74,7 +77,10 @@ def filter_of(wanted: RunQuery | RunFilter) -> ListFilter[Any, Any]:
     """
     given: dict[str, object] = {"search": wanted.search, "state": wanted.state}
     given |= {"task": wanted.task, "launch": wanted.launch}
-    found = run_filter({name: str(value) for name, value in given.items() if value is not None})
+    found = run_filter(
+        {name: str(value) for name, value in given.items() if value is not None},
+        Reader(UTC, lambda: clock.now(get_state().session)),
+    )
     assert found is not None  # the models have checked the values
     check_search(found)
     return found

@@ -139,6 +139,9 @@ class Filter:
     subject_id: int | None = None
     #: Part of the actor's or subject's name or of the source, case-insensitive.
     text: str | None = None
+    since: datetime | None = None
+    #: Entries before then.
+    until: datetime | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions for a WHERE clause."""
@@ -149,6 +152,10 @@ class Filter:
             AuditEntry.subject_id: self.subject_id,
         }
         conditions = [column == value for column, value in columns.items() if value is not None]
+        if self.since is not None:
+            conditions.append(AuditEntry.at >= self.since)
+        if self.until is not None:
+            conditions.append(AuditEntry.at < self.until)
         if self.text:
             part = self.text.replace("\0", "")
             conditions.append(

@@ -66,22 +66,33 @@ _UNCOUNTED_RESULTS: TimedCache[Failures] = TimedCache(seconds=10)
 
 
 def recent_failures(
-    session: Session, *, most: int = NEWEST_FAILURES, most_groups: int = MAX_GROUPS
+    session: Session,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    most: int = NEWEST_FAILURES,
+    most_groups: int = MAX_GROUPS,
 ) -> Failures:
     """Group the newest failed runs; three queries that use the index of runs with errors.
 
     A ``capped`` result is cached for some seconds.
+
+    Args:
+        since: Runs that failed since then; *until*: before then.
     """
-    cached = _UNCOUNTED_RESULTS.get(session, (most, most_groups))
+    key = (since, until, most, most_groups)
+    cached = _UNCOUNTED_RESULTS.get(session, key)
     if cached is not None:
         return cached
-    failures = _grouped(session, most, most_groups)
+    failures = _grouped(session, *key)
     if failures.capped:
-        _UNCOUNTED_RESULTS.set(session, (most, most_groups), failures)
+        _UNCOUNTED_RESULTS.set(session, key, failures)
     return failures
 
 
-def _grouped(session: Session, most: int, most_groups: int) -> Failures:
+def _grouped(
+    session: Session, since: datetime | None, until: datetime | None, most: int, most_groups: int
+) -> Failures:
     moment = now(session)
     newest = (
         select(
@@ -95,6 +106,8 @@ def _grouped(session: Session, most: int, most_groups: int) -> Failures:
             TaskResult.error_type.is_not(None),
             TaskResult.state == RunState.FAILED,
             task_not_deleted(),
+            *([] if since is None else [TaskResult.finished_at >= since]),
+            *([] if until is None else [TaskResult.finished_at < until]),
         )
         .order_by(TaskResult.id.desc())
         .limit(most)

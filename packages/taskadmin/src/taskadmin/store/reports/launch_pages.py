@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, case, func, literal, select, true, union_all
@@ -56,10 +57,17 @@ def page_of_launches(
     kind: LaunchKind | None = None,
     only_open: bool = False,
     only_missed: bool = False,
+    since: datetime | None = None,
+    until: datetime | None = None,
     before_id: int | None = None,
     limit: int,
 ) -> Sequence[Launch]:
-    """Return the newest launches with their requesters and ids below *before_id*; one query."""
+    """Return the newest launches with their requesters and ids below *before_id*; one query.
+
+    Args:
+        since: Launches of slots since then, and those without a slot that were opened since.
+        until: Those before then.
+    """
     query = select(Launch).options(joinedload(Launch.requester))
     if kind is not None:
         query = query.where(Launch.kind == kind)
@@ -67,6 +75,11 @@ def page_of_launches(
         query = query.where(IS_OPEN_LAUNCH)
     if only_missed:
         query = query.where(Launch.state == LaunchState.MISSED)
+    moment = func.coalesce(Launch.slot, Launch.opened_at)
+    if since is not None:
+        query = query.where(moment >= since)
+    if until is not None:
+        query = query.where(moment < until)
     if before_id is not None:
         query = query.where(Launch.id < before_id)
     return session.scalars(query.order_by(Launch.id.desc()).limit(limit)).all()

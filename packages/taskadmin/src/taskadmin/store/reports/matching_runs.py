@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
@@ -43,6 +44,10 @@ class MatchingRuns(Matching[RunState]):
     queue: str | None = None
     #: Part of the worker's name, case-insensitive.
     worker: str | None = None
+    #: Runs that were unfinished at some time since then.
+    since: datetime | None = None
+    #: Runs that finished before then.
+    until: datetime | None = None
 
     def in_state(self, state: RunState) -> MatchingRuns:
         """Return a filter that also requires *state*; if this one excludes it, nothing matches."""
@@ -74,6 +79,13 @@ class MatchingRuns(Matching[RunState]):
             ]
         if self.worker is not None:
             conditions.append(TaskResult.worker.icontains(self.worker, autoescape=True))
+        ended = TaskResult.finished_at
+        if self.since is not None and self.until is None:
+            conditions.append(or_(ended.is_(None), ended >= self.since))
+        elif self.since is not None:
+            conditions.append(ended >= self.since)
+        if self.until is not None:
+            conditions.append(ended < self.until)
         conditions += self.of_task()
         conditions += [
             argument.condition(TaskResult.task_params, TaskResult.job)
