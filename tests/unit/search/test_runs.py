@@ -14,11 +14,11 @@ from taskadmin.jobs import job
 from taskadmin.jobs.registry import _jobs
 from taskadmin.models import RunState, TaskResult
 from taskadmin.search.runs import run_filter
-from taskadmin.search.times import Reader
+from taskadmin.search.times import Viewer
 from taskadmin.store.reports.matching import ArgumentFilter
 from taskadmin.store.reports.matching_runs import MatchingRuns
 
-READER = Reader(UTC, lambda: datetime(2026, 11, 30, 9, 0, tzinfo=UTC))
+VIEWER = Viewer(UTC, lambda: datetime(2026, 11, 30, 9, 0, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def secretive_job() -> Iterator[None]:
 
 def which(**values: str) -> MatchingRuns:
     """Return the filter for these values of an address."""
-    found = run_filter(values, READER)
+    found = run_filter(values, VIEWER)
     assert found is not None
     assert found.problem is None
     return found.which
@@ -56,7 +56,7 @@ def test_plain_values_are_filters() -> None:
 )
 def test_invalid_values_are_not_found(values: dict[str, str]) -> None:
     """The page responds with 404."""
-    assert run_filter(values, READER) is None
+    assert run_filter(values, VIEWER) is None
 
 
 def test_a_search_has_words_and_qualifiers() -> None:
@@ -87,7 +87,7 @@ def test_times_are_arguments_and_qualifiers() -> None:
     assert which(at="today", search="since:1h job:probe") == replace(
         day, since=datetime(2026, 11, 30, 8, 0, tzinfo=UTC), job="probe"
     )
-    found = run_filter({"since": "noon"}, READER)
+    found = run_filter({"since": "noon"}, VIEWER)
     assert found is not None
     assert found.which.nothing
     assert found.given == {"since": "noon"}
@@ -122,7 +122,7 @@ def test_a_search_narrows_the_urls_filter() -> None:
 )
 def test_errors_in_a_search_are_shown(search: str, problem: str) -> None:
     """Nothing matches then."""
-    found = run_filter({"search": search}, READER)
+    found = run_filter({"search": search}, VIEWER)
     assert found is not None
     assert (found.problem or "").startswith(problem)
     assert found.which.nothing

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from taskadmin.search.times import BadTerm, Reader, Span, Times, read_span, read_times
+from taskadmin.search.times import BadTerm, Span, Times, Viewer, read_span, read_times
 
 #: 09:30 in Berlin, three days after clocks were set back there.
 NOW = datetime(2026, 10, 28, 8, 30, tzinfo=UTC)
-READER = Reader(ZoneInfo("Europe/Berlin"), lambda: NOW)
+VIEWER = Viewer(ZoneInfo("Europe/Berlin"), lambda: NOW)
 
 
 def utc(text: str) -> datetime:
@@ -42,9 +42,9 @@ def test_times_are_in_the_readers_zone(text: str, begin: str, end: str) -> None:
     """``at`` means all of a day, minute or second; only a day is in ``until`` as a whole."""
     is_day = ":" not in text.split("+")[0] and text[0] in "2tY" and "H" not in text
 
-    assert read_span("at", text, READER) == Span(utc(begin), utc(end))
-    assert read_span("since", text, READER) == Span(utc(begin), None)
-    assert read_span("until", text, READER) == Span(None, utc(end if is_day else begin))
+    assert read_span("at", text, VIEWER) == Span(utc(begin), utc(end))
+    assert read_span("since", text, VIEWER) == Span(utc(begin), None)
+    assert read_span("until", text, VIEWER) == Span(None, utc(end if is_day else begin))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_times_are_in_the_readers_zone(text: str, begin: str, end: str) -> None:
 )
 def test_between_has_two_of_them(text: str, begin: str, end: str) -> None:
     """The second as in ``until``."""
-    assert read_span("between", text, READER) == Span(utc(begin), utc(end))
+    assert read_span("between", text, VIEWER) == Span(utc(begin), utc(end))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_between_has_two_of_them(text: str, begin: str, end: str) -> None:
 def test_anything_else_is_no_time(text: str) -> None:
     """The error shows what is one; nothing is guessed."""
     with pytest.raises(BadTerm) as refused:
-        read_span("since", text, READER)
+        read_span("since", text, VIEWER)
     assert str(refused.value) == (
         f"“{text}” is not a time. Times are such as 09:00, 2026-11-30, 2026-11-30T09:00, today,"
         " yesterday, 2h."
@@ -81,18 +81,18 @@ def test_anything_else_is_no_time(text: str) -> None:
 def test_between_needs_two_times() -> None:
     """Each with its error."""
     with pytest.raises(BadTerm, match=r"such as between:09:00\.\.10:30"):
-        read_span("between", "09:00", READER)
+        read_span("between", "09:00", VIEWER)
     with pytest.raises(BadTerm, match="“noon” is not a time"):
-        read_span("between", "09:00..noon", READER)
+        read_span("between", "09:00..noon", VIEWER)
 
 
 def test_an_address_has_several_times() -> None:
     """What all have in common; an error in one is shown, and what is given stays."""
-    assert read_times({"since": "08:00", "at": "today", "until": "", "x": "y"}, READER) == Times(
+    assert read_times({"since": "08:00", "at": "today", "until": "", "x": "y"}, VIEWER) == Times(
         Span(utc("2026-10-28T07:00"), utc("2026-10-28T23:00")),
         {"since": "08:00", "at": "today"},
         None,
     )
-    _, given, problem = read_times({"until": "noon", "since": "1h"}, READER)
+    _, given, problem = read_times({"until": "noon", "since": "1h"}, VIEWER)
     assert given == {"until": "noon", "since": "1h"}
     assert problem is not None and problem.startswith("“noon” is not a time.")

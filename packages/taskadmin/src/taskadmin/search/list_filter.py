@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from ..jobs import all_jobs
 from ..store.reports.matching import ArgumentFilter, Matching, State
 from .language import parse_search, searchable
-from .times import TIME_QUALIFIERS, BadTerm, Reader, read_span, read_times
+from .times import TIME_QUALIFIERS, BadTerm, Viewer, read_span, read_times
 
 Which = TypeVar("Which", bound=Matching[Any])
 
@@ -42,7 +42,7 @@ def read_filter(
     *,
     qualifiers: Collection[str],
     of_runs: Collection[str] = (),
-    reader: Reader | None = None,
+    viewer: Viewer | None = None,
 ) -> ListFilter[Which, State] | None:
     """Parse the filter of *values*; None if none of our pages links to it.
 
@@ -52,15 +52,15 @@ def read_filter(
             ``BadTerm``.
         qualifiers: Names that can stand before a colon in the search, besides ``arg.NAME``;
             *of_runs* are those that work only in the list of runs.
-        reader: With it, *everything* has the fields ``since`` and ``until``, which arguments and
+        viewer: With it, *everything* has the fields ``since`` and ``until``, which arguments and
             qualifiers set.
     """
     given: Mapping[str, str] = {}
     terms: dict[str, Any] = {}
     problem = None
-    if reader is not None:
+    if viewer is not None:
         qualifiers = (*qualifiers, *TIME_QUALIFIERS)
-        span, given, problem = read_times(values, reader)
+        span, given, problem = read_times(values, viewer)
     state = values.get("state") or None
     if state is not None:
         if state not in set(states):
@@ -73,14 +73,14 @@ def read_filter(
         problem = problem or parsed.problem
         for name, value in parsed.terms.items():
             try:
-                if reader is not None and name in TIME_QUALIFIERS:
-                    span = span.within(read_span(name, value, reader))
+                if viewer is not None and name in TIME_QUALIFIERS:
+                    span = span.within(read_span(name, value, viewer))
                 else:
                     terms |= read_term(name, value)
             except BadTerm as error:
                 problem = problem or str(error)
         terms |= {"words": parsed.words, "arguments": tuple(_arguments(parsed.arguments))}
-    if reader is not None:
+    if viewer is not None:
         terms |= span._asdict()
     everything = replace(everything, nothing=problem is not None, **terms)
     return ListFilter(everything, None if state is None else states(state), search, given, problem)

@@ -12,7 +12,7 @@ from ..translation.texts import gettext
 from ..values.ids import MAX_BIG_ID, MAX_ID, parse_id
 from .language import searchable
 from .list_filter import ListFilter, read_filter
-from .times import BadTerm, Reader
+from .times import BadTerm, Viewer
 
 RUN_QUALIFIERS = ("job", "state", "author", "queue", "error", "worker", "task", "launch")
 #: Query arguments that are ids, with their largest value.
@@ -24,7 +24,7 @@ _SEARCH_FIELDS = {**_FIELDS, "error": "error_name"}
 
 
 def run_filter(
-    values: Mapping[str, str], reader: Reader
+    values: Mapping[str, str], viewer: Viewer
 ) -> ListFilter[MatchingRuns, RunState] | None:
     """Parse the filter of *values*; None if none of our pages links to it."""
     given: dict[str, str] = {}
@@ -40,7 +40,7 @@ def run_filter(
         if text is not None:
             plain[_FIELDS.get(name, name)] = given[name] = text
     found = read_filter(
-        values, MatchingRuns(), RunState, _read_term, qualifiers=RUN_QUALIFIERS, reader=reader
+        values, MatchingRuns(), RunState, _read_term, qualifiers=RUN_QUALIFIERS, viewer=viewer
     )
     if found is None:
         return None

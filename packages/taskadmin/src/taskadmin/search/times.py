@@ -21,7 +21,7 @@ class BadTerm(ValueError):
     """A qualifier's value is invalid; the message is shown to the user."""
 
 
-class Reader(NamedTuple):
+class Viewer(NamedTuple):
     """Whose times are read: in which zone, and what time it is now."""
 
     zone: tzinfo
@@ -52,7 +52,7 @@ class Times(NamedTuple):
     problem: str | None
 
 
-def read_times(values: Mapping[str, str], reader: Reader) -> Times:
+def read_times(values: Mapping[str, str], viewer: Viewer) -> Times:
     """Parse the arguments of *values* that are named as the qualifiers."""
     span, problem = Span(), None
     given: dict[str, str] = {}
@@ -61,13 +61,13 @@ def read_times(values: Mapping[str, str], reader: Reader) -> Times:
         if text is not None:
             given[name] = text
             try:
-                span = span.within(read_span(name, text, reader))
+                span = span.within(read_span(name, text, viewer))
             except BadTerm as error:
                 problem = problem or str(error)
     return Times(span, given, problem)
 
 
-def read_span(name: str, text: str, reader: Reader) -> Span:
+def read_span(name: str, text: str, viewer: Viewer) -> Span:
     """Return the span of a qualifier and its value.
 
     A day, a minute and a second are spans themselves: ``at:`` means all of it, ``since:`` its
@@ -82,9 +82,9 @@ def read_span(name: str, text: str, reader: Reader) -> Span:
             raise BadTerm(
                 gettext("Enter two times after “between:”, such as between:09:00..10:30.")
             )
-        return read_span("since", begin, reader).within(read_span("until", end, reader))
+        return read_span("since", begin, viewer).within(read_span("until", end, viewer))
     try:
-        begun, ended, is_day = _read(text.strip(), reader)
+        begun, ended, is_day = _read(text.strip(), viewer)
     except (ValueError, OverflowError):
         raise BadTerm(
             gettext(
@@ -100,15 +100,15 @@ def read_span(name: str, text: str, reader: Reader) -> Span:
     return Span(begun, ended)
 
 
-def _read(text: str, reader: Reader) -> tuple[datetime, datetime, bool]:
+def _read(text: str, viewer: Viewer) -> tuple[datetime, datetime, bool]:
     """Return begin and end in UTC, and whether they are a day's."""
     ago = _AGO.fullmatch(text.lower())
     if ago is not None:
-        begin = reader.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        begin = viewer.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         return begin, begin + timedelta(minutes=1), False
-    zone = reader.zone
+    zone = viewer.zone
     if text.lower() in ("today", "yesterday") or _CLOCK.fullmatch(text):
-        today = reader.now().astimezone(zone).date()
+        today = viewer.now().astimezone(zone).date()
         if text.lower() == "yesterday":
             today -= timedelta(days=1)
         day, clock = today, text if ":" in text else None

@@ -20,7 +20,7 @@ class FailuresView(ProtectedView):
     @expose("/")
     def index_view(self) -> ResponseReturnValue:
         """Show the groups of a time (``read_times``); the runs view handles their actions."""
-        times = read_times(request.args, self.reader)
+        times = read_times(request.args, self.viewer)
         return self.render(
             "taskadmin/dashboard/failures.html",
             failures=recent_failures(self.database, **times.span._asdict()),

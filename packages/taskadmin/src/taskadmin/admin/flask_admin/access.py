@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ... import service
 from ...models import User
-from ...search.times import Reader
+from ...search.times import Viewer
 from ...state import State, get_state, is_page
 from ...store.database import clock
 from ...store.database.outage import first_line
@@ -56,9 +56,9 @@ class ProtectedView(BaseView):
         return get_state().session
 
     @property
-    def reader(self) -> Reader:
+    def viewer(self) -> Viewer:
         """Zone and clock for times that the user enters."""
-        return Reader(i18n.zone(), lambda: clock.now(self.database))
+        return Viewer(i18n.zone(), lambda: clock.now(self.database))
 
     @property
     def user(self) -> User:

@@ -64,7 +64,7 @@ class LaunchesView(ProtectedView):
         if tab is None:
             return error_page(404)
         before = parse_id(request.args.get("before"), largest=MAX_BIG_ID)
-        times = read_times(request.args, self.reader)
+        times = read_times(request.args, self.viewer)
         launches = page_of_launches(
             self.database,
             **times.span._asdict(),

@@ -29,7 +29,7 @@ class AuditView(ProtectedView):
     @expose("/")
     def index_view(self) -> ResponseReturnValue:
         """List entries by user, action, subject, text and time, older than ``before``."""
-        times = read_times(request.args, self.reader)
+        times = read_times(request.args, self.viewer)
         which = _filter(times.span)
         if which is None:
             return error_page(404)
@@ -54,7 +54,7 @@ class AuditView(ProtectedView):
     @expose("/export/<any(csv, json):export_type>/")
     def export_view(self, export_type: str) -> ResponseReturnValue:
         """Stream all matching entries as a file."""
-        times = read_times(request.args, self.reader)
+        times = read_times(request.args, self.viewer)
         which = _filter(times.span)
         if which is None:
             return error_page(404)

@@ -48,7 +48,7 @@ class RunsView(ProtectedView):
     @expose("/")
     def index_view(self) -> ResponseReturnValue:
         """List runs that match the URL (``run_filter``), older than ``before``."""
-        wanted = run_filter(request.args, self.reader)
+        wanted = run_filter(request.args, self.viewer)
         if wanted is None:
             return error_page(404)
         task = None
@@ -94,7 +94,7 @@ class RunsView(ProtectedView):
     @expose("/export/<any(csv, json):export_type>/")
     def export_view(self, export_type: str) -> ResponseReturnValue:
         """Stream all matching runs as a file."""
-        wanted = run_filter(request.args, self.reader)
+        wanted = run_filter(request.args, self.viewer)
         if wanted is None:
             return error_page(404)
         if wanted.problem:
@@ -131,7 +131,7 @@ class RunsView(ProtectedView):
     @expose("/action/", methods=("POST",))
     def action_view(self) -> ResponseReturnValue:
         """Apply one of ``RUN_ACTIONS`` to one run, the ticked ones, or all that match."""
-        wanted = run_filter(request.form, self.reader)
+        wanted = run_filter(request.form, self.viewer)
         action = request.form.get("action")
         if wanted is None or action not in RUN_ACTIONS:
             return error_page(404)

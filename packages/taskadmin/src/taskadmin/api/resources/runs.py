@@ -10,7 +10,7 @@ from ...models import TaskResult
 from ...models.result import moment
 from ...search.list_filter import ListFilter
 from ...search.runs import run_filter
-from ...search.times import Reader
+from ...search.times import Viewer
 from ...state import get_state
 from ...store.database import clock
 from ...store.reports.matching_runs import page_of_matching
@@ -79,7 +79,7 @@ def filter_of(wanted: RunQuery | RunFilter) -> ListFilter[Any, Any]:
     given |= {"task": wanted.task, "launch": wanted.launch}
     found = run_filter(
         {name: str(value) for name, value in given.items() if value is not None},
-        Reader(UTC, lambda: clock.now(get_state().session)),
+        Viewer(UTC, lambda: clock.now(get_state().session)),
     )
     assert found is not None  # the models have checked the values
     check_search(found)
