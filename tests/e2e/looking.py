@@ -38,6 +38,16 @@ document.addEventListener("securitypolicyviolation", (event) => window.violation
   `${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`
 ));
 """
+#: Sums up the layout shift that nobody caused: https://web.dev/articles/cls
+MEASURE_SHIFT = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) {
+    const moved = one.sources.map(({ node }) => (node?.outerHTML ?? node?.data ?? "").slice(0, 80));
+    if (!one.hadRecentInput) window.shifts.push([one.value, moved]);
+  }
+}).observe({ type: "layout-shift", buffered: true });
+"""
 #: Keeps live parts from refreshing during the checks.
 NO_POLLING = """
 const setTimeoutOfTheBrowser = window.setTimeout;

@@ -90,7 +90,7 @@ def test_menu_and_tabs(make_visitor: MakeVisitor, sample: Sample) -> None:
 
 
 def test_menu_of_a_phone(make_visitor: MakeVisitor) -> None:
-    """The button opens and closes it, and announces its state."""
+    """The button opens it; browsers announce the state of a popover's button."""
     visitor = make_visitor(SUPERUSER)
     page = visitor.page
     page.set_viewport_size({"width": WIDTHS["phone"], "height": 800})
@@ -101,7 +101,6 @@ def test_menu_of_a_phone(make_visitor: MakeVisitor) -> None:
     tab_to(page, "Menu")
     page.keyboard.press("Enter")
     expect(menu).to_be_visible()
-    expect(page.locator("[data-menu]")).to_have_attribute("aria-expanded", "true")
     tab_to(page, "Tasks", most=4)
     page.keyboard.press("Enter")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Flask
 from flask_talisman import Talisman
 
@@ -21,9 +23,9 @@ POLICY = {
 }
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask) -> Talisman:
     """Send the headers with every response: pages, errors, exports and static files."""
-    Talisman(
+    return Talisman(
         app,
         content_security_policy=POLICY,
         content_security_policy_nonce_in=["script-src", "style-src"],
@@ -42,6 +44,15 @@ def init_app(app: Flask) -> None:
         session_cookie_http_only=app.config["SESSION_COOKIE_HTTPONLY"],
         session_cookie_samesite=app.config["SESSION_COOKIE_SAMESITE"],
     )
+
+
+def omit_nonces_of_static_files(app: Flask, talisman: Talisman) -> None:
+    """Send the same headers with a static file each time: browsers and caches keep them with it."""
+    for endpoint, view in app.view_functions.items():
+        if endpoint == "static" or endpoint.endswith(".static"):
+            # Options are attributes of the view, which a method can't have.
+            without = talisman(content_security_policy_nonce_in=[])
+            app.view_functions[endpoint] = without(partial(view))
 
 
 def allow_inline_of_flask_admin(app: Flask) -> None:

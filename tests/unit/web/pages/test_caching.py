@@ -38,10 +38,3 @@ def test_no_page_is_kept(app: Flask, superuser: FlaskClient) -> None:
 
     assert len(paths) > 30
     assert kept == []
-
-
-def test_static_files_are_kept(client: FlaskClient) -> None:
-    """They are the same for all users."""
-    answer = client.get("/taskadmin/static/taskadmin.css", buffered=True)
-
-    assert "no-store" not in answer.headers["Cache-Control"]

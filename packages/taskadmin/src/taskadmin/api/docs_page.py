@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import mimetypes
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, current_app, render_template, request, send_from_directory
+from flask import Blueprint, Response, current_app, render_template, request
 from werkzeug.exceptions import NotFound
 
 from ..state import get_state
+from ..web.delivery.static_files import send_static, version_of
 from .operations import document
 
 #: The files of Swagger UI that the page loads.
@@ -31,13 +31,17 @@ def _openapi() -> Any:
 
 
 def _docs() -> str:
-    return render_template("taskadmin/api_docs.html")
+    versions = {name: version_of(_folder() / name) for name in _FILES}
+    return render_template("taskadmin/api_docs.html", versions=versions)
 
 
 def _file(name: str) -> Response:
-    folder = find_spec("flask_swagger_ui")
-    assert folder is not None and folder.origin is not None
     if name not in _FILES:
         raise NotFound
-    files = Path(folder.origin).parent / "dist"
-    return send_from_directory(files, name, mimetype=mimetypes.guess_type(name)[0])
+    return send_static(name, _folder())
+
+
+def _folder() -> Path:
+    package = find_spec("flask_swagger_ui")
+    assert package is not None and package.origin is not None
+    return Path(package.origin).parent / "dist"

@@ -15,6 +15,7 @@ from ..state import get_state
 from ..translation import i18n
 from ..translation.words import word
 from . import page_requests
+from .delivery import compression, static_files
 from .error_pages import busy_answer, handle_errors, handle_wrong_addresses
 from .layout import LAYOUT_ENDPOINT, Layout
 from .secret_key import require_secret_key
@@ -48,18 +49,20 @@ def add_shell(app: Flask, url_prefix: str) -> None:
     )
     blueprint = Blueprint(
         LAYOUT_ENDPOINT,
-        "taskadmin",  # the package that contains the folders
+        "taskadmin",  # the package that contains the folder
         url_prefix=url_prefix,
         template_folder="templates",
-        static_folder="static/taskadmin",
-        static_url_path="/static/taskadmin" if is_taken else "/static",
     )
+    static_path = "/static/taskadmin" if is_taken else "/static"
+    blueprint.add_url_rule(f"{static_path}/<path:filename>", "static", static_files.send_static)
     blueprint.app_context_processor(lambda: {"taskadmin": Layout(get_state())})
     for name, function in {**i18n.FILTERS, "word": word}.items():
         blueprint.add_app_template_filter(_for_each_reader(function), f"taskadmin_{name}")
     handle_errors(blueprint)
     app.register_blueprint(blueprint)
     page_requests.init_app(app, url_prefix, busy_answer)
+    static_files.init_app(app)
+    compression.init_app(app)
     app.before_request(require_secret_key)
     i18n.init_app(app)
     handle_wrong_addresses(app, url_prefix)

@@ -14,6 +14,7 @@ from ..models import User
 from ..state import MenuItem, State, get_state
 from ..store.reports.health import BeatLag, beat_lag
 from ..translation import i18n
+from .delivery import static_files
 from .page_requests import is_poll
 
 LAYOUT_ENDPOINT = "taskadmin_layout"
@@ -133,7 +134,11 @@ class Layout:
 
     def static(self, name: str) -> str:
         """Return the address of a static file."""
-        return url_for(f"{LAYOUT_ENDPOINT}.static", filename=name)
+        return url_for(
+            f"{LAYOUT_ENDPOINT}.static",
+            filename=name,
+            v=static_files.version_of(static_files.FOLDER / name),
+        )
 
 
 def csrf_field_name() -> str:

@@ -34,22 +34,6 @@
     });
   }
 
-  function addMenu(button) {
-    const menu = document.getElementById(button.getAttribute("aria-controls"));
-    button.hidden = false;
-    menu.classList.add("folds");
-    button.addEventListener("click", () => {
-      const open = button.getAttribute("aria-expanded") !== "true";
-      button.setAttribute("aria-expanded", String(open));
-      menu.classList.toggle("open", open);
-    });
-    document.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || button.getAttribute("aria-expanded") !== "true") return;
-      button.click();
-      button.focus();
-    });
-  }
-
   function closePopups(event) {
     for (const popup of document.querySelectorAll("details:is(.user-menu, .row-menu)[open]")) {
       if (event.type === "keydown" ? event.key === "Escape" : !popup.contains(event.target)) {
@@ -169,17 +153,6 @@
     const zone = form.elements.zone;
     let timer, asked;
 
-    function showKind() {
-      const kind = form.elements.kind.value;
-      for (const part of form.querySelectorAll("[data-kinds]")) {
-        part.hidden = !part.dataset.kinds.split(" ").includes(kind);
-      }
-      // The common slot and intervals use the zone only for their start and end.
-      const bounds = form.elements.starts_at.closest("details");
-      form.querySelector("[data-zone]").hidden =
-        !["cron", "once"].includes(kind) && !bounds.open;
-    }
-
     async function update() {
       const query = new URLSearchParams();
       for (const field of schedule.querySelectorAll("input, select")) {
@@ -234,26 +207,20 @@
     }
     form.querySelector("[data-job]").addEventListener("change", useJob);
     schedule.addEventListener("input", later);
-    schedule.addEventListener("change", () => {
-      showKind();
-      later();
-    });
-    form.elements.starts_at.closest("details").addEventListener("toggle", showKind);
-    addEventListener("pageshow", showKind); // the browser may restore the kind when going back
-    showKind();
+    schedule.addEventListener("change", later);
   }
 
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("[data-task-form]").forEach(addTaskForm);
     document.querySelectorAll("[data-zone-form]").forEach((form) => addOwnZone(form));
     document.querySelectorAll("[data-theme-switch]").forEach(addThemeSwitch);
-    document.querySelectorAll("[data-menu]").forEach(addMenu);
     document.querySelectorAll(".ta .tabs").forEach(showCurrentTab);
     document.querySelectorAll("[data-selection]").forEach(addSelection);
     document.querySelectorAll(".ta time[datetime]").forEach(localise);
     document.addEventListener("taskadmin:fresh", (event) =>
       event.target.querySelectorAll("time[datetime]").forEach(localise),
     );
+    document.querySelector("[aria-invalid=true]")?.focus(); // the first error of a form
     document.addEventListener("submit", sendOnce);
     addEventListener("pageshow", () => {
       for (const form of document.forms) delete form.dataset.sent; // navigated back

@@ -1,0 +1,1 @@
+"""How responses are sent: compressed, and static files to keep."""
