@@ -260,7 +260,7 @@ def wheel(session: nox.Session) -> None:
 def hosts(session: nox.Session) -> None:
     """Test the wheel in small applications with other extensions: ``nox -s hosts -- -k csrf``."""
     built = _build(session, Path(session.create_tmp()).resolve())
-    session.install(f"taskadmin[postgresql] @ {built.as_uri()}", *_group("hosts"))
+    session.install(f"taskadmin[api,postgresql] @ {built.as_uri()}", *_group("hosts"))
     # The wheel's version is the same after a change, so it would stay as it is installed.
     session.install("--force-reinstall", "--no-deps", str(built))
     with tempfile.TemporaryDirectory() as folder:

@@ -1,13 +1,16 @@
 """A host with users of its own, who have UUIDs and log in with Flask-Login."""
 
+import re
 import uuid
 
 import pytest
 from flask import Flask, abort, redirect, request
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_sqlalchemy import SQLAlchemy
+from werkzeug.test import Client
 
 from taskadmin import Identity, TaskAdmin
+from taskadmin.api import Api
 
 db = SQLAlchemy()
 login_manager = LoginManager()
@@ -27,16 +30,29 @@ def load_user(key):
 
 
 # docs: begin
+def identity(user):
+    return Identity(user.name, is_superuser=user.is_staff)
+
+
 def taskadmin_identity():
     """Return the user of the current request, for taskadmin."""
-    if not current_user.is_authenticated:
-        return None
-    return Identity(current_user.name, is_superuser=current_user.is_staff)
+    return identity(current_user) if current_user.is_authenticated else None
+
+
+def taskadmin_identity_of(name):
+    """Return the user with this name, whose token a program sends to the API."""
+    user = db.session.scalar(db.select(User).filter_by(name=name))
+    return identity(user) if user else None
 
 
 def init_taskadmin(app):
     TaskAdmin().init_app(
-        app, db=db, identity=taskadmin_identity, login_url="login", logout_url="logout"
+        app,
+        db=db,
+        identity=taskadmin_identity,
+        identity_of=taskadmin_identity_of,
+        login_url="login",
+        logout_url="logout",
     )
 
 
@@ -50,6 +66,7 @@ def app(database_url):
     db.init_app(app)
     login_manager.init_app(app)
     init_taskadmin(app)
+    Api().init_app(app)
 
     @app.route("/login", methods=["GET", "POST"])
     def login():
@@ -85,6 +102,23 @@ def test_others_may_not(browser):
     """They are logged in, but have no role."""
     browser.client.post("/login", data={"name": "ben"})
     assert browser.open("/taskadmin/tasks/").status_code == 403
+
+
+def test_a_token_has_the_roles_of_the_moment(browser):
+    """Not those that the user had when it was created."""
+    browser.client.post("/login", data={"name": "ana"})
+    page = browser.submit("/taskadmin/tokens/new", name="Build", scope="read", days="7")
+    token = re.search(r"taskadmin_\w+", page.text)[0]
+
+    def status():
+        headers = {"Authorization": f"Bearer {token}"}
+        return Client(browser.app).get("/taskadmin/api/v1/tasks", headers=headers).status_code
+
+    assert status() == 200
+    with browser.app.app_context():
+        db.session.execute(db.update(User).values(is_staff=False))
+        db.session.commit()
+    assert status() == 403
 
 
 def test_the_hosts_log_in_stays(browser):

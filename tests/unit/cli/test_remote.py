@@ -62,6 +62,13 @@ def test_tasks_are_shown_and_changed_by_api(run: Run, make_task: MakeTask) -> No
     assert "generate_random_number" in run("jobs", "list")
 
 
+def test_help_lists_the_commands_for_other_sites(run: Run) -> None:
+    """And not those of this application."""
+    names = [line.split()[0] for line in run("--help").partition("Commands:\n")[2].splitlines()]
+    assert names == ["jobs", "runs", "tasks"]
+    assert "No such command 'db'" in run("db", "upgrade", code=2)
+
+
 def test_errors_of_the_api_are_sentences(run: Run) -> None:
     """With the status."""
     assert "404: There is no task 7." in run("tasks", "run", "7", code=1)

@@ -49,7 +49,9 @@ def test_the_token_opens_them(app: Flask, client: FlaskClient) -> None:
     assert 'taskadmin_queue_messages{queue="taskadmin.runs"} 4.0\n' in answer.text
     assert 'taskadmin_processes{kind="beat"} 0.0\n' in answer.text
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
-        assert client.open(METRICS, method=method, headers=BEARER).status_code == 405
+        refused = client.open(METRICS, method=method, headers=BEARER)
+        assert (refused.status_code, refused.text) == (405, "Send GET.\n")
+        assert (refused.mimetype, refused.headers["Allow"]) == ("text/plain", "GET, HEAD")
 
 
 @with_token

@@ -33,8 +33,9 @@ class TaskAdmin:
 
     Each part can be used alone, in this order: ``Models``, ``Migrations``, ``Accounts``,
     ``TaskQueue``, ``AdminViews``, then ``taskadmin.health.blueprint`` for ``/healthz`` and
-    ``/readyz``, and ``Metrics``. Their state for an application is in ``app.extensions["taskadmin"]``; the settings
-    are the ``TASKADMIN_*`` keys of ``taskadmin.settings``, read once, here.
+    ``/readyz``, and ``Metrics``. Their state for an application is in
+    ``app.extensions["taskadmin"]``; the settings are the ``TASKADMIN_*`` keys of
+    ``taskadmin.settings``, read once, here.
     """
 
     def init_app(

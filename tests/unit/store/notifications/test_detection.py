@@ -21,6 +21,7 @@ from taskadmin.models import (
     Task,
     TaskResult,
 )
+from taskadmin.schedules import ScheduleKind
 from taskadmin.store.database.clock import now
 from taskadmin.store.people.audit import Actor
 from taskadmin.store.tasks import pauses
@@ -36,12 +37,18 @@ def task(make_task: MakeTask) -> Task:
     return make_task(name="Import")
 
 
+def schedule(session: Session, task: Task, given: ScheduleInput) -> None:
+    """Give a task a schedule of its own."""
+    put_schedule(session, task.id, given, moment=now(session), slot_interval_seconds=300)
+
+
 def test_a_failure_is_noted_once(
     session: Session, task: Task, tell: TellRule, add_run: AddRun, notify: Notify
 ) -> None:
-    """However often it is searched; successes aren't."""
+    """However often it is searched, and if it was committed after a later search."""
     tell(NotifiedEvent.FAILED)
-    run_id = add_run(task)
+    notify()
+    run_id = add_run(task, finished_at=now(session) - timedelta(minutes=2))
     add_run(task, SUCCEEDED)
 
     for _ in range(3):
@@ -49,19 +56,6 @@ def test_a_failure_is_noted_once(
 
     assert keys(session) == [f"failed:{run_id}"]
     assert len(messages(session)) == 1
-
-
-def test_a_run_that_was_committed_late_is_noted(
-    session: Session, task: Task, tell: TellRule, add_run: AddRun, notify: Notify
-) -> None:
-    """Its time is from before the last search."""
-    tell(NotifiedEvent.FAILED)
-    notify()
-
-    run_id = add_run(task, finished_at=now(session) - timedelta(minutes=2))
-    notify()
-
-    assert keys(session) == [f"failed:{run_id}"]
 
 
 def test_runs_from_before_the_channel_are_not_noted(
@@ -104,27 +98,19 @@ def test_failed_deliveries_are_not_told(
     assert notify() is None
 
 
-def states(session: Session, task: Task, add_run: AddRun, text: str) -> list[int]:
+def states(task: Task, add_run: AddRun, text: str) -> None:
     """Insert a run for each letter: Failed, Succeeded, Cancelled."""
     kinds = {"F": FAILED, "S": SUCCEEDED, "C": RunState.CANCELLED}
-    return [add_run(task, kinds[one]) for one in text]
+    for one in text:
+        add_run(task, kinds[one])
 
 
 @pytest.mark.parametrize(
     ("number", "text", "noted"),
     [
-        (1, "F", [0]),
-        (1, "FF", [0]),
-        (1, "SF", [1]),
-        (1, "SFFSF", [1, 4]),
-        (1, "SFCF", [1]),
-        (2, "F", []),
-        (2, "FF", [1]),
-        (2, "FFF", [1]),
-        (2, "FSF", []),
-        (2, "FCF", [2]),
-        (3, "SFFF", [3]),
-        (3, "SFFFFSFFF", [3, 8]),
+        *[(1, "F", 1), (1, "FF", 1), (1, "SF", 1), (1, "SFFSF", 2), (1, "SFCF", 1)],
+        *[(2, "F", 0), (2, "FF", 1), (2, "FFF", 1), (2, "FSF", 0), (2, "FCF", 1)],
+        *[(3, "SFFF", 1), (3, "SFFFFSFFF", 2)],
     ],
 )
 def test_a_row_of_failures_is_noted_when_it_is_complete(
@@ -135,31 +121,41 @@ def test_a_row_of_failures_is_noted_when_it_is_complete(
     notify: Notify,
     number: int,
     text: str,
-    noted: list[int],
+    noted: int,
 ) -> None:
     """Once per row, whether its runs are searched together or one by one."""
     tell(NotifiedEvent.FAILED_IN_A_ROW, number)
-    run_ids = states(session, task, add_run, text)
+    states(task, add_run, text)
 
     notify()
     notify()
 
     told = [one["details"]["errors"] for one in messages(session)]
-    assert len(keys(session)) == len(noted)
-    assert [one[0]["count"] for one in told] == ([len(noted)] if noted else [])
-    assert run_ids
+    assert len(keys(session)) == noted
+    assert [one[0]["count"] for one in told] == ([noted] if noted else [])
 
 
-def test_the_first_failure_after_a_success_is_noted(
-    session: Session, task: Task, tell: TellRule, add_run: AddRun, notify: Notify
+@pytest.mark.parametrize(
+    ("event", "text", "number"),
+    [(NotifiedEvent.FIRST_FAILURE, "FFSF", 2), (NotifiedEvent.RECOVERED, "SFCSSFS", 2)],
+)
+def test_the_first_failure_and_the_first_success_are_noted(
+    session: Session,
+    task: Task,
+    tell: TellRule,
+    add_run: AddRun,
+    notify: Notify,
+    event: NotifiedEvent,
+    text: str,
+    number: int,
 ) -> None:
     """Not the second one."""
-    tell(NotifiedEvent.FIRST_FAILURE)
-    for text in "FFSF":
-        states(session, task, add_run, text)
+    tell(event)
+    for one in text:
+        states(task, add_run, one)
         notify()
 
-    assert len(keys(session)) == len(messages(session)) == 2
+    assert len(keys(session)) == len(messages(session)) == number
 
 
 def test_runs_that_overlap_complete_a_row_once(
@@ -177,18 +173,6 @@ def test_runs_that_overlap_complete_a_row_once(
     notify()
 
     assert len(keys(session)) == 1
-
-
-def test_a_recovery_is_noted(
-    session: Session, task: Task, tell: TellRule, add_run: AddRun, notify: Notify
-) -> None:
-    """The first success after a failure."""
-    tell(NotifiedEvent.RECOVERED)
-    run_ids = states(session, task, add_run, "SFCSS")
-
-    notify()
-
-    assert keys(session) == [f"recovered:{run_ids[3]}"]
 
 
 def test_runs_that_start_late_are_noted_before_and_after(
@@ -215,12 +199,7 @@ def test_runs_that_start_late_are_noted_before_and_after(
 
 
 def test_missed_due_times_are_noted(
-    session: Session,
-    task: Task,
-    make_task: MakeTask,
-    tell: TellRule,
-    add_run: AddRun,
-    notify: Notify,
+    session: Session, task: Task, tell: TellRule, add_run: AddRun, notify: Notify
 ) -> None:
     """Those of a task's own schedule; other skipped runs aren't missed."""
     tell(NotifiedEvent.LATE)
@@ -238,13 +217,7 @@ def test_missed_slots_are_noted(
 ) -> None:
     """Once for all tasks, or for each task of a rule that runs at the common slot."""
     other = make_task()
-    put_schedule(
-        session,
-        other.id,
-        ScheduleInput(kind="interval", every_seconds=60),  # type: ignore[arg-type]
-        moment=now(session),
-        slot_interval_seconds=300,
-    )
+    schedule(session, other, ScheduleInput(kind=ScheduleKind.INTERVAL, every_seconds=60))
     session.add(
         Launch(
             kind=LaunchKind.SLOT,
@@ -281,12 +254,8 @@ def test_runs_over_a_limit_are_noted_while_they_run(
     done = add_run(task, SUCCEEDED, started_at=begun)
     add_run(task, SUCCEEDED, started_at=moment - timedelta(seconds=20))
     notify()
-    cancelled = [running]
-    session.execute(
-        update(TaskResult)
-        .where(TaskResult.id.in_(cancelled))
-        .values(state=FAILED, finished_at=moment)
-    )
+    done_now = {"state": FAILED, "finished_at": moment}
+    session.execute(update(TaskResult).where(TaskResult.id == running).values(**done_now))
     session.commit()
     notify()
 
@@ -324,36 +293,20 @@ def test_runs_of_three_times_the_usual_duration_are_noted(
 
 
 def test_pauses_by_failures_and_ends_of_pauses_are_noted(
-    session: Session, task: Task, make_task: MakeTask, tell: TellRule, notify: Notify
+    session: Session,
+    task: Task,
+    make_task: MakeTask,
+    tell: TellRule,
+    add_run: AddRun,
+    notify: Notify,
 ) -> None:
     """A person's pause isn't, nor a person's end of one."""
     tell(NotifiedEvent.PAUSED)
     tell(NotifiedEvent.RESUMED)
     failing = make_task(name="Failing")
-    put_schedule(
-        session,
-        failing.id,
-        ScheduleInput(pause_after=1),
-        moment=now(session),
-        slot_interval_seconds=300,
-    )
+    schedule(session, failing, ScheduleInput(pause_after=1))
     later = now(session) + timedelta(seconds=1)
-    session.add(
-        TaskResult(
-            task_id=failing.id,
-            launch_id=1,
-            due_at=later,
-            job=failing.job,
-            queue="q",
-            task_params={},
-            state=FAILED,
-            queued_at=later,
-            finished_at=later,
-            error_type="ValueError",
-            error="no",
-        )
-    )
-    session.commit()
+    add_run(failing, due_at=later, finished_at=later)
     assert pauses.pause_after_failures(session, failing.id)
     person = make_task(name="Person's")
     pauses.pause_tasks(session, [person.id], actor=ADA)

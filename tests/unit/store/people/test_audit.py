@@ -14,7 +14,7 @@ from fixture_types import CountQueries, MakeTask
 from taskadmin.models import AuditEntry, Overlap
 from taskadmin.store.database.clock import now
 from taskadmin.store.people import audit
-from taskadmin.store.people.audit import Actor, Change, Filter, Subject
+from taskadmin.store.people.audit import Actor, AuditLine, Change, Filter, Subject
 
 ADA = Actor(7, "ada", "192.0.2.1", "Browser/1\0" + "x" * 300, "r-1")
 ANA = Actor(8, "ana", "2001:db8::1")
@@ -35,7 +35,7 @@ def test_an_entry_has_actor_action_time_and_address(session: Session) -> None:
     session.commit()
     [entry] = audit.page(session, Filter(), limit=10)
     assert timedelta(0) <= entry.at - begin < timedelta(seconds=10)
-    assert entry == (
+    assert entry == AuditLine(
         *(entry.id, entry.at, 7, "ada", "192.0.2.1", "changed", "task", 3, "Nightly"),
         *({"name": None}, {"name": "Nightly"}, "Browser/1\\x00" + "x" * 187, "r-1"),
     )

@@ -18,7 +18,7 @@ from werkzeug.wrappers import Request
 from ..state import get_state
 from ..web.problems import PROBLEM_TYPE
 from .errors import Refused, of_validation
-from .models.common import Problem
+from .models.problems import Problem
 
 ENDPOINT = "taskadmin_api"
 _JSON = "application/json"

@@ -13,7 +13,7 @@ from spectree import Response as Responses
 from ..service import Scope
 from .access import Right, Rule, admit
 from .document import ENDPOINT, make_document
-from .models.common import IdempotencyKey
+from .models.headers import IdempotencyKey
 from .replays import once
 
 blueprint = Blueprint(ENDPOINT, __name__)

@@ -10,7 +10,7 @@ import click
 
 from .. import service
 from ..state import get_state
-from ..store.people.audit import AuditLine, Filter, entries
+from ..store.people.audit import AUDIT_COLUMNS, Filter, entries
 from ..values.cells import cell, plain
 from .group import Group, command_line
 from .output import say
@@ -28,9 +28,9 @@ def export(as_csv: bool) -> None:
     service.note_export(command_line(), "audit.csv" if as_csv else "audit.jsonl", {})
     writer = csv.writer(sys.stdout)
     if as_csv:
-        writer.writerow(AuditLine._fields)
+        writer.writerow(AUDIT_COLUMNS)
     for entry in entries(get_state().session, Filter()):
-        values = {name: getattr(entry, name) for name in AuditLine._fields}
+        values = {name: getattr(entry, name) for name in AUDIT_COLUMNS}
         if as_csv:
             writer.writerow(map(cell, values.values()))
         else:

@@ -44,11 +44,20 @@ class _Root(Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        remote = self._remote(ctx)
+        return remote.resolve_command(ctx, args) if remote else super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        remote = self._remote(ctx)
+        lists = super().format_commands if remote is None else remote.format_commands
+        lists(ctx, formatter)
+
+    def _remote(self, ctx: click.Context) -> Group | None:
         if ctx.params.get("url") is None:
-            return super().resolve_command(ctx, args)
+            return None
         from .remote import remote_cli
 
-        return remote_cli.resolve_command(ctx, args)
+        return remote_cli
 
 
 taskadmin_cli = _Root(
@@ -57,6 +66,7 @@ taskadmin_cli = _Root(
     params=[
         click.Option(
             ["--url"],
+            is_eager=True,  # before --help, which lists the commands
             help="Address of another site's taskadmin: tasks, runs and jobs there, by its API and the"
             " token in TASKADMIN_TOKEN.",
         )

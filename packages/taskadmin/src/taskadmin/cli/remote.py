@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 from uuid import uuid4
@@ -115,24 +115,31 @@ def _all(path: str, **parameters: str) -> Iterator[_Json]:
         yield from page["items"]
 
 
+def _show(
+    found: Sequence[_Json],
+    for_programs: bool,
+    head: Sequence[str],
+    row: Callable[[_Json], Sequence[Any]],
+) -> None:
+    if for_programs:
+        as_json(found)
+    else:
+        table(head, list(map(row, found)))
+
+
 @_tasks.command("list", with_appcontext=False)
 @_search_option
 @_json_option
 def list_tasks(search: str, for_programs: bool) -> None:
     """List tasks, newest first."""
-    found = list(_all("tasks", search=search))
-    if for_programs:
-        as_json(found)
-        return
-    table(
+    _show(
+        list(_all("tasks", search=search)),
+        for_programs,
         ("id", "task", "job", "state", "next run"),
-        [
-            (
-                *(task["id"], task["name"] or "–", task["job"]),
-                *("paused" if task["paused"] else "active", task["schedule"]["next_due"]),
-            )
-            for task in found
-        ],
+        lambda task: (
+            *(task["id"], task["name"] or "–", task["job"]),
+            *("paused" if task["paused"] else "active", task["schedule"]["next_due"]),
+        ),
     )
 
 
@@ -176,19 +183,14 @@ def export_tasks() -> None:
 @_json_option
 def list_runs(search: str, limit: int, for_programs: bool) -> None:
     """List the newest runs."""
-    found = call("GET", "runs", key="items", search=search, limit=str(limit))["items"]
-    if for_programs:
-        as_json(found)
-        return
-    table(
+    _show(
+        call("GET", "runs", key="items", search=search, limit=str(limit))["items"],
+        for_programs,
         ("run", "task", "due", "state", "result"),
-        [
-            (
-                *(run["id"], run["task"]["name"] or run["task"]["id"], run["due_at"]),
-                *(run["state"], run["error_type"] or run["result"]),
-            )
-            for run in found
-        ],
+        lambda run: (
+            *(run["id"], run["task"]["name"] or run["task"]["id"], run["due_at"]),
+            *(run["state"], run["error_type"] or run["result"]),
+        ),
     )
 
 
@@ -196,11 +198,9 @@ def list_runs(search: str, limit: int, for_programs: bool) -> None:
 @_json_option
 def list_jobs(for_programs: bool) -> None:
     """List the registered jobs."""
-    found = call("GET", "jobs", key="items")["items"]
-    if for_programs:
-        as_json(found)
-        return
-    table(
+    _show(
+        call("GET", "jobs", key="items")["items"],
+        for_programs,
         ("job", "queue", "description"),
-        [(job["name"], job["queue"], one_line(job["description"])) for job in found],
+        lambda job: (job["name"], job["queue"], one_line(job["description"])),
     )

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from ..state import get_state
+from ..web.problems import problem, refuse_other_methods
 from .readiness import Readiness
 
 #: Register it below any prefix, and more than once under different names:
@@ -19,6 +20,8 @@ def _prepare(setup: Any) -> None:
     state = get_state(setup.app)
     if state.readiness is None:
         state.readiness = Readiness(setup.app)
+    for name in ("healthz", "readyz"):
+        refuse_other_methods(setup.app, f"{setup.url_prefix or ''}/{name}", lambda: problem(405))
 
 
 @blueprint.get("/healthz", provide_automatic_options=False)

@@ -16,6 +16,7 @@ from ..state import QueueState, get_state, register
 from ..store.database.transaction import reading
 from ..store.reports.metrics import Snapshot, take_snapshot
 from ..web.blueprint import checked_prefix
+from ..web.problems import refuse_other_methods
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -92,7 +93,9 @@ class Metrics:
             body, content_type = exposition(snapshot, queues)
             return _answer(body, content_type=content_type)
 
-        app.register_blueprint(blueprint, url_prefix=checked_prefix(url_prefix))
+        prefix = checked_prefix(url_prefix)
+        app.register_blueprint(blueprint, url_prefix=prefix)
+        refuse_other_methods(app, f"{prefix}/metrics", lambda: _answer("Send GET.\n", 405))
 
 
 def _has_token(token: str) -> bool:

@@ -1,12 +1,14 @@
-"""Errors of the API: problem details (RFC 9457)."""
+"""Errors for programs: problem details (RFC 9457), and wrong methods."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
-from flask import Response, current_app
+from flask import Flask, Response, abort, current_app, request, request_started
+from werkzeug.exceptions import MethodNotAllowed
 
 PROBLEM_TYPE = "application/problem+json"
 _SENTENCES = {
@@ -48,3 +50,16 @@ def problem(
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
+
+
+def refuse_other_methods(app: Flask, path: str, answer: Callable[[], Response]) -> None:
+    """Respond to other methods than GET at *path* with *answer* instead of a page."""
+
+    def begin(_app: Flask, **_: Any) -> None:
+        if request.path == path and isinstance(request.routing_exception, MethodNotAllowed):
+            response = answer()
+            response.headers["Allow"] = "GET, HEAD"
+            abort(response)
+
+    # Before the before_request functions, which render pages.
+    request_started.connect(begin, app, weak=False)

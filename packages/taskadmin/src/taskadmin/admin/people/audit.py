@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from flask import request
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
@@ -9,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from ...search.times import Span, read_times
 from ...store.people import audit
-from ...store.people.audit import AUDIT_ACTIONS, AuditLine, Filter
+from ...store.people.audit import AUDIT_ACTIONS, AUDIT_COLUMNS, Filter
 from ...values.ids import MAX_BIG_ID, parse_id
 from ...web.error_pages import error_page
 from ..flask_admin.access import ProtectedView
@@ -61,13 +63,13 @@ class AuditView(ProtectedView):
         if times.problem:
             return error_page(422, times.problem)
         entries = _entries(self.database.get_bind(), which)
-        return download(entries, AuditLine._fields, f"audit.{export_type}")
+        return download(entries, AUDIT_COLUMNS, f"audit.{export_type}")
 
 
 def _entries(bind: Engine | Connection, which: Filter) -> Batches:
     with own_session(bind) as session:
         for entry in audit.entries(session, which):
-            yield [entry._asdict()]
+            yield [asdict(entry)]
 
 
 def _given() -> dict[str, str]:

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 
 from ...models import ProcessKind
 from ...service import Scope
-from ...store.people.audit import AUDIT_ACTIONS
+from ...store.people.audit import AUDIT_ACTIONS, AuditLine
 from ...values.ids import MAX_BIG_ID
 from ..cursors import PageQuery
-from .common import Link, PersonOut
+from .fields import Link, PersonOut
 
 AuditAction = StrEnum("AuditAction", AUDIT_ACTIONS)  # type: ignore[misc]  # not a literal
 
@@ -114,31 +114,13 @@ class AuditQuery(PageQuery):
 
     actor: int | None = Field(None, ge=1, le=MAX_BIG_ID, description="A user's id.")
     action: AuditAction | None = None
-    kind: Literal["task", "run", "user", "page"] | None = None
+    kind: Literal["task", "run", "user", "channel", "page"] | None = None
     id: int | None = Field(None, ge=1, le=MAX_BIG_ID, description="The subject's id.")
     text: str | None = Field(None, max_length=200)
-
-
-class AuditOut(BaseModel):
-    """An entry of the audit trail."""
-
-    id: int
-    at: datetime
-    actor_id: int | None
-    actor: str
-    source: str
-    action: str
-    subject_kind: str
-    subject_id: int
-    subject: str
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-    user_agent: str | None
-    request_id: str | None
 
 
 class AuditPage(BaseModel):
     """A page of entries, newest first."""
 
-    items: list[AuditOut]
+    items: list[AuditLine]
     next: Link

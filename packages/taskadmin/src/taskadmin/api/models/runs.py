@@ -11,7 +11,7 @@ from ...models import LaunchKind, LaunchState, RunState
 from ...service import Sending
 from ...values.ids import MAX_BIG_ID, MAX_ID
 from ..cursors import PageQuery
-from .common import Body, Json, Link, PersonOut, Whole
+from .fields import Body, Json, Link, PersonOut, Whole
 
 _SEARCH = "Words and qualifiers, as in the search of the page."
 

@@ -13,7 +13,7 @@ from ...store.reports.matching_tasks import TaskState
 from ...store.tasks.as_code.format import KEPT
 from ...store.tasks.schedules import ScheduleInput
 from ..cursors import PageQuery
-from .common import Body, Link, PauseOut, PersonOut, Whole
+from .fields import Body, Link, PersonOut, Whole
 
 _ARGUMENTS = (
     f"By name, as in the job's schema. A secret is sent as `{KEPT}`, which keeps it if it is sent"
@@ -88,6 +88,15 @@ class TaskPatch(Body):
     )
 
 
+class PauseOut(BaseModel):
+    """Why a task is paused, by whom, and until when."""
+
+    at: datetime | None
+    by: PersonOut | None = Field(description="Null for taskadmin itself, after failures.")
+    note: str | None
+    until: datetime | None = Field(description="When the launcher resumes it.")
+
+
 class TaskOut(BaseModel):
     """A task."""
 
@@ -144,6 +153,13 @@ class PauseTasksBody(TasksBody):
 
     note: str | None = Field(None, max_length=500)
     until: AwareDatetime | None = Field(None, description="When the launcher resumes them.")
+
+
+class PauseBody(Body):
+    """A note and an end, both optional."""
+
+    note: str | None = Field(None, max_length=500)
+    until: AwareDatetime | None = Field(None, description="When the launcher resumes it.")
 
 
 class BulkOut(BaseModel):

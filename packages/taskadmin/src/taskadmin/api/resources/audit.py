@@ -6,7 +6,7 @@ from ...state import get_state
 from ...store.people import audit
 from ...store.people.audit import Filter
 from ..cursors import page_of
-from ..models.reports import AuditOut, AuditPage, AuditQuery
+from ..models.reports import AuditPage, AuditQuery
 from ..operations import operation
 
 
@@ -22,4 +22,4 @@ def list_audit(query: AuditQuery) -> AuditPage:
     )
     rows = audit.page(get_state().session, which, before_id=query.before, limit=query.limit + 1)
     shown, following = page_of(query, rows)
-    return AuditPage(items=[AuditOut(**row._asdict()) for row in shown], next=following)
+    return AuditPage(items=list(shown), next=following)

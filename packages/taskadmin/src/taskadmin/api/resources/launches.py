@@ -11,7 +11,7 @@ from ...values.ids import MAX_BIG_ID, can_be_id
 from ...values.showable import showable
 from ..cursors import page_of
 from ..errors import Refused
-from ..models.common import PersonOut
+from ..models.fields import PersonOut
 from ..models.runs import LaunchOut, LaunchPage, LaunchQuery
 from ..operations import operation
 

@@ -9,7 +9,7 @@ from ...values.ids import can_be_id
 from ..access import Right
 from ..cursors import PageQuery, next_link, page_of
 from ..errors import Refused
-from ..models.common import PersonOut
+from ..models.fields import PersonOut
 from ..models.reports import ReviewLine, ReviewPage
 from ..models.tasks import TaskPage
 from ..operations import operation

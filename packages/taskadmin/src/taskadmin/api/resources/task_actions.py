@@ -10,9 +10,8 @@ from ...state import get_state
 from ...store.reports.matching_tasks import matching_tasks
 from ..access import actor
 from ..errors import Refused
-from ..models.common import PauseBody
 from ..models.runs import StartBody, StartedOut
-from ..models.tasks import BulkOut, PauseTasksBody, TaskOut, TasksBody
+from ..models.tasks import BulkOut, PauseBody, PauseTasksBody, TaskOut, TasksBody
 from ..operations import operation
 from ..replays import request_key
 from .tasks import existing, filter_of, given_arguments, tasks_out

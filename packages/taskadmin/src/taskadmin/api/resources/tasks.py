@@ -28,9 +28,11 @@ from ...values.showable import showable
 from ..access import actor
 from ..cursors import page_of
 from ..errors import Refused, invalid
-from ..models.common import IfMatch, PauseOut, PersonOut
+from ..models.fields import PersonOut
+from ..models.headers import IfMatch
 from ..models.tasks import (
     Deleted,
+    PauseOut,
     ScheduleOut,
     TaskBody,
     TaskEntries,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -168,8 +168,9 @@ class Filter:
         return conditions
 
 
-class AuditLine(NamedTuple):
-    """An audit entry as plain values, for pages and exports."""
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """An entry of the audit trail, as plain values."""
 
     id: int
     at: datetime
@@ -186,11 +187,14 @@ class AuditLine(NamedTuple):
     request_id: str | None
 
 
+AUDIT_COLUMNS = tuple(field.name for field in fields(AuditLine))
+
+
 def page(
     session: Session, which: Filter, *, before_id: int | None = None, limit: int
 ) -> Sequence[AuditLine]:
     """Return the newest entries with ids below *before_id*."""
-    columns = [getattr(AuditEntry, name) for name in AuditLine._fields]
+    columns = [getattr(AuditEntry, name) for name in AUDIT_COLUMNS]
     query = select(*columns).where(*which.conditions())
     if before_id is not None:
         query = query.where(AuditEntry.id < before_id)
@@ -200,7 +204,7 @@ def page(
     ]
     # Earlier releases stored the passwords of URLs.
     return [
-        line._replace(before=without_passwords(line.before), after=without_passwords(line.after))
+        replace(line, before=without_passwords(line.before), after=without_passwords(line.after))
         for line in lines
     ]
 

@@ -1,11 +1,11 @@
-"""Values that several resources share."""
+"""Fields of models."""
 
 from __future__ import annotations
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from taskadmin.api.models.common import Whole
+from taskadmin.api.models.fields import Whole
 
 
 def test_whole_numbers_may_have_a_point() -> None:
