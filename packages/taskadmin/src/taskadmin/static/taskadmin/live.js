@@ -9,6 +9,8 @@
   const EVERY = 5000; // milliseconds, unless a part has data-live-every
   const LONGEST = 60000; // milliseconds between two tries while the site is unavailable
   const TIMEOUT = 20000; // milliseconds
+  const ROW = ":is(tbody tr, .lines > li)";
+  const canHover = matchMedia("(hover: hover)"); // a finger leaves no pointer behind
   const regions = () => [...document.querySelectorAll("[data-live]")];
   const isDone = () => regions().every((region) => "liveDone" in region.dataset);
   let timer,
@@ -16,6 +18,7 @@
     failures = 0,
     patience = 0, // milliseconds that the site asks to wait
     busy = false, // too many requests
+    held = null, // number of new rows in parts that are in use; null if all parts are up to date
     asked = new Date();
 
   function isSwitchedOff() {
@@ -27,7 +30,8 @@
   }
 
   // A part isn't replaced while the user works in it: while it has a focused field or button, ticked
-  // boxes, an open menu or selected text. Scrollable elements get their focus back.
+  // boxes, an open menu, selected text or a row under the pointer. Scrollable elements get their
+  // focus back.
   function isInUse(region) {
     const focused = document.activeElement;
     const selection = getSelection();
@@ -35,8 +39,17 @@
       (region.contains(focused) && !focused.matches("[tabindex]")) ||
       region.querySelector("input[name=rowid]:checked, [data-all-matching]:checked") !== null ||
       region.querySelector(".row-menu[open]") !== null ||
+      (canHover.matches && region.querySelector(`${ROW}:hover`) !== null) ||
       (!selection.isCollapsed && region.contains(selection.anchorNode))
     );
+  }
+
+  // A row is known by its first link.
+  function countNew(region, fresh) {
+    const links = (part) =>
+      [...part.querySelectorAll(ROW)].map((row) => row.querySelector("a")?.getAttribute("href"));
+    const known = new Set(links(region));
+    return links(fresh).filter((link) => !known.has(link)).length;
   }
 
   function take(region, fresh) {
@@ -79,9 +92,12 @@
       busy = answer.headers.get("Taskadmin-Live") === "later";
       if (!answer.ok) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(text, "text/html");
+      held = null;
       for (const region of regions()) {
         const fresh = page.querySelector(`[data-live="${CSS.escape(region.dataset.live)}"]`);
-        if (fresh && !isInUse(region)) take(region, document.adoptNode(fresh));
+        if (!fresh) continue;
+        if (isInUse(region)) held += countNew(region, fresh);
+        else take(region, document.adoptNode(fresh));
       }
       failures = 0;
       asked = new Date();
@@ -114,10 +130,14 @@
       const off = isSwitchedOff();
       button.hidden = ended || isDone();
       button.setAttribute("aria-pressed", String(!off));
-      button.classList.toggle("away", failures > 0 && !off);
       const late = busy ? button.dataset.busy : button.dataset.away;
-      const text = off ? button.dataset.off : failures ? late : button.dataset.on;
-      button.querySelector("[data-text]").textContent = text;
+      const holds = held !== null && !off && !failures;
+      button.classList.toggle("away", failures > 0 && !off);
+      button.classList.toggle("holds", holds);
+      const current = holds ? button.dataset.held : button.dataset.on;
+      button.querySelector("[data-text]").textContent = off ? button.dataset.off : failures ? late : current;
+      button.querySelector("[data-new]").textContent =
+        holds && held ? button.dataset.new.replace("#", held) : "";
     }
     dateBeat();
   }
@@ -161,6 +181,12 @@
     });
   }
   document.addEventListener("visibilitychange", turn);
+  // Catches up as soon as the pointer has left the rows.
+  document.addEventListener("pointerover", () => {
+    if (held === null || regions().some(isInUse)) return;
+    held = null;
+    turn();
+  });
   show();
   later();
   for (const one of document.querySelectorAll("[data-keep-end]")) one.scrollTop = one.scrollHeight;
