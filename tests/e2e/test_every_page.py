@@ -65,6 +65,7 @@ NO_PAGES = {
     *("static", "taskadmin.static", "taskadmin_layout.static"),
     *("taskadmin_health.healthz", "taskadmin_health.readyz", "taskadmin.index"),
     *("taskadmin_tasks.export", "taskadmin_runs.export_view", "taskadmin_audit.export_view"),
+    "taskadmin_runs.output_view",
     "taskadmin_tasks.preview_view",
     # Flask-Admin's own, which the views answer with 403 or 404.
     *("taskadmin_tasks.ajax_lookup", "taskadmin_users.ajax_lookup", "taskadmin_users.export"),

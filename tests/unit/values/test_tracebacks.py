@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from taskadmin.values.tracebacks import Place, message_of, own_place
+from taskadmin.values.tracebacks import LEFT_OUT, Place, last_lines, message_of, own_place
 
 BEGIN = "Traceback (most recent call last):\n"
 OWN = (
@@ -57,3 +57,21 @@ def test_without_own_code_it_is_where_it_was_raised() -> None:
 def test_the_message_is_one_line(trace: str | None, error_type: str | None, message: str) -> None:
     """The first line of the message, without the exception's name."""
     assert message_of(trace, error_type) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("first\nsecond line\nthe last\n", "second line\nthe last\n"),
+        ("one that is too long\nsecond line\nthe last\n", "second line\nthe last\n"),
+        ("x" * 100, "x" * 25),
+        ("x" * 100 + "\n", "x" * 24 + "\n"),
+    ],
+)
+def test_a_long_text_is_cut_at_lines(text: str, last: str) -> None:
+    """It says so, and isn't longer; a line that is too long alone is cut."""
+    most = len(LEFT_OUT) + 1 + 25
+
+    assert last_lines(text, most) == (text if len(text) <= most else f"{LEFT_OUT}\n{last}")
+    assert len(last_lines(text, most)) <= most
+    assert last_lines(text, len(text)) == text

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from html import unescape
+from uuid import uuid4
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from fixture_types import MakeTask
@@ -12,7 +16,7 @@ from services.pages import live_parts
 from services.rows.launches import add_launch
 from services.rows.states import put
 from taskadmin import service
-from taskadmin.models import RunProgress, RunState, TaskResult
+from taskadmin.models import AuditEntry, Process, ProcessKind, RunProgress, RunState, TaskResult
 from taskadmin.store.database import clock
 
 
@@ -126,3 +130,46 @@ def test_lists_show_no_secret(superuser: FlaskClient, secretive: TaskResult) -> 
         page = superuser.get(f"/taskadmin/{path}").text
         assert "https://a.example" in page, path
         assert "hunter2secret" not in page, path
+
+
+@pytest.mark.databases("sqlite")
+def test_a_long_output_is_cut_at_a_line(
+    session: Session, superuser: FlaskClient, runs: list[TaskResult]
+) -> None:
+    """The whole is downloaded, which is traced; a short one is shown whole."""
+    long, short = (
+        put(session, run, RunState.SUCCEEDED, output=["x" * 98] * number)
+        for run, number in zip(runs, (2_000, 3), strict=False)
+    )
+
+    page, whole = (
+        superuser.get(f"/taskadmin/runs/{part}/?id={long}") for part in ("details", "output")
+    )
+
+    shown = unescape(page.text.partition('aria-label="Output">')[2].partition("</pre>")[0])
+    assert 99_000 < len(shown) <= 100_000 and shown.endswith('x",')
+    assert f"The first {len(shown):,} of {len(whole.text):,} characters." in page.text
+    assert whole.json == ["x" * 98] * 2_000
+    assert whole.headers["Content-Disposition"] == f"attachment; filename=run-{long}.json"
+    newest = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+    assert newest is not None and (newest.action, newest.subject) == (
+        "exported",
+        f"run-{long}.json",
+    )
+    assert "The first" not in superuser.get(f"/taskadmin/runs/details/?id={short}").text
+
+
+@pytest.mark.databases("sqlite")
+def test_a_queued_run_names_the_queue_that_nobody_reads(
+    session: Session, superuser: FlaskClient, runs: list[TaskResult]
+) -> None:
+    """Until a worker consumes it."""
+    path, said = f"/taskadmin/runs/details/?id={runs[0].id}", "No worker listens on queue"
+    assert f"{said} “taskadmin.runs”" in superuser.get(path).text
+    moment = clock.now(session)
+    columns = {"name": "w@one", "host": "one", "pid": 1, "queues": "other,taskadmin.runs"}
+    session.add(
+        Process(id=uuid4(), kind=ProcessKind.WORKER, started_at=moment, seen_at=moment, **columns)
+    )
+    session.commit()
+    assert said not in superuser.get(path).text

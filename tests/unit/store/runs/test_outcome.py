@@ -13,16 +13,17 @@ from sqlalchemy.orm import Session
 from services.jobs import bad_jobs
 from services.rows.runs import finish, row
 from taskadmin.models import RunState
-from taskadmin.store.runs.outcome import ERROR_MAX_LENGTH, Outcome
+from taskadmin.store.runs.outcome import Outcome
+from taskadmin.values.tracebacks import LEFT_OUT
 
 
 def test_a_long_error_is_cut_at_its_beginning(session: Session, run_id: int) -> None:
     """The end of a traceback is the most informative part."""
-    text = "x" * 1_000_000 + "ValueError: the cause"
+    text = "x" * 1_000_000 + "\nValueError: the cause"
     failed = Outcome(worker="w", elapsed=timedelta(), error_type="ValueError", error=text)
     finish(session, run_id, failed)
     error = row(session, run_id).error
-    assert error == text[-ERROR_MAX_LENGTH:]
+    assert error == f"{LEFT_OUT}\nValueError: the cause"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ _FOREIGN_PATH = re.compile(
 )
 _MAX_MESSAGE_CHARACTERS = 300
 
+#: First line of a text whose beginning was left out.
+LEFT_OUT = "[…] Earlier lines were left out."
+
 
 class Place(NamedTuple):
     """A line of source code."""
@@ -30,6 +33,20 @@ class Place(NamedTuple):
     def short_path(self) -> str:
         """The file name with its folder."""
         return "/".join(re.split(r"[/\\]", self.path)[-2:])
+
+
+def last_lines(text: str, most: int) -> str:
+    """Return the last whole lines of *text*, in at most *most* characters, and say so if it is cut.
+
+    The end of a traceback says what happened. A line that is too long alone is cut.
+    """
+    if len(text) <= most:
+        return text
+    kept = text[len(LEFT_OUT) + 1 - most :]
+    # Unless the cut is at the beginning of a line, the rest of that line goes too.
+    if text[-len(kept) - 1] != "\n":
+        kept = kept.partition("\n")[2].lstrip("\n") or kept
+    return f"{LEFT_OUT}\n{kept}"
 
 
 def own_place(trace: str | None) -> Place | None:

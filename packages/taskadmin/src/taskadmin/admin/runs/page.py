@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -14,12 +15,17 @@ from ...jobs import all_jobs
 from ...models import RunProgress, RunState, TaskResult
 from ...models.result import moment
 from ...state import get_state
+from ...store.database.clock import now
+from ...store.reports.dashboard import readers
 from ...store.reports.run_details import Retry, retries_of
 from ...store.runs.progress import find_progress
 from ...store.tasks.arguments import arguments_of
 from ...values.showable import showable
 from ...values.storable import Unreadable
 from ...values.tracebacks import Place, message_of, own_place
+
+#: Maximum characters of an output on the page; longer ones are to download.
+MAX_SHOWN_OUTPUT = 100_000
 
 
 class LoggedAttempt(NamedTuple):
@@ -80,13 +86,15 @@ class MissedTimes(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RunPage:
     """Everything that is known of a run."""
 
     run: TaskResult
     progress: RunProgress | None
     retries: Sequence[Retry]
+    #: Whether it is queued and no worker consumes its queue.
+    is_unheard: bool
 
     @property
     def is_finished(self) -> bool:
@@ -191,6 +199,14 @@ class RunPage:
         return MissedTimes(first, last, missed.get("count") or 0)
 
     @property
+    def shown_output(self) -> str | None:
+        """The output, cut at a line if it is too long for a page."""
+        output = self.output
+        if output is None or len(output) <= MAX_SHOWN_OUTPUT:
+            return output
+        return output[:MAX_SHOWN_OUTPUT].rpartition("\n")[0] or output[:MAX_SHOWN_OUTPUT]
+
+    @cached_property
     def output(self) -> str | None:
         """The job's return value as JSON, if it isn't a number."""
         if self.run.output is None or self.gap is not None:
@@ -213,9 +229,19 @@ class RunPage:
 
 
 def run_page(session: Session, run: TaskResult) -> RunPage:
-    """Load the data of a run's page; runs three queries."""
+    """Load the data of a run's page; runs three queries, and one more while it is queued."""
     progress = find_progress(session, [run.id]).get(run.id)
-    return RunPage(run=run, progress=progress, retries=retries_of(session, run.id))
+    return RunPage(
+        run=run,
+        progress=progress,
+        retries=retries_of(session, run.id),
+        is_unheard=run.state == RunState.QUEUED and run.queue not in _consumed(session),
+    )
+
+
+def _consumed(session: Session) -> Collection[str]:
+    lease = timedelta(seconds=get_state().settings.lease_seconds)
+    return readers(session, since=now(session) - lease).queues
 
 
 def _attempt(entry: dict[str, object]) -> LoggedAttempt:

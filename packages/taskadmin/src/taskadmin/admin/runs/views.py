@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import uuid4
 
-from flask import flash, request
+from flask import Response, flash, request
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
+from ... import service
 from ...errors import SearchTooLong, TooManyRuns
 from ...jobs import all_jobs
 from ...jobs.arguments.masking import masked_names, own_arguments
@@ -23,6 +24,7 @@ from ...store.tasks import tasks
 from ...translation.texts import gettext, ngettext
 from ...values.ids import MAX_BIG_ID, parse_id
 from ...values.tracebacks import message_of
+from ...web.actor import current_actor
 from ...web.error_pages import error_page
 from ...web.redirects import redirect, requested_url
 from ..arguments.display import OF_TEMPLATES
@@ -111,6 +113,19 @@ class RunsView(ProtectedView):
         return self.render(
             "taskadmin/runs/details.html", run=run, page=run_page(self.database, run)
         )
+
+    @expose("/output/")
+    def output_view(self) -> ResponseReturnValue:
+        """Download the whole output of a run, and trace it."""
+        run = self._run()
+        output = None if run is None else run_page(self.database, run).output
+        if run is None or output is None:
+            return error_page(404)
+        filename = f"run-{run.id}.json"
+        service.note_export(current_actor(), filename, {})
+        disposition = f"attachment; filename={filename}"
+        headers = {"Content-Disposition": disposition}
+        return Response(output, mimetype="application/json", headers=headers)
 
     @expose("/again/", methods=("GET", "POST"))
     def again_view(self) -> ResponseReturnValue:

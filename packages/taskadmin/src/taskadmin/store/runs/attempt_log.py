@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ...models import ProcessEnd, RunState
+from ...values.tracebacks import last_lines
 from .outcome import Outcome
 
 #: Number of newest attempts to keep in a run's log.
@@ -31,7 +32,7 @@ def with_attempt(
         "ended_at": ended_at.isoformat(),
         "worker": outcome.worker,
         "error_type": outcome.error_type,
-        "error": outcome.error and outcome.error[-LOG_ERROR_LENGTH:],
+        "error": outcome.error and last_lines(outcome.error, LOG_ERROR_LENGTH),
     }
     return [*(log or ()), entry][-LOG_LENGTH:]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...models import RunState
 from ...values.storable import check_value, escaped_text
+from ...values.tracebacks import last_lines
 from ...values.type_names import class_name
 
 #: Maximum length of a stored error text, in characters.
@@ -39,8 +40,7 @@ class Outcome:
             self.result = self.output = None
             self.error_type, self.error = "UnstorableResult", problem
         if self.error is not None:
-            # The end of a traceback says what happened.
-            self.error = escaped_text(self.error)[-ERROR_MAX_LENGTH:]
+            self.error = last_lines(escaped_text(self.error), ERROR_MAX_LENGTH)
         if self.error_type is not None:
             self.error_type = escaped_text(self.error_type)[:NAME_MAX_LENGTH]
         self.worker = _storable_name(self.worker)
