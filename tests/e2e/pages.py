@@ -139,7 +139,7 @@ ANA = [
         ("task-chart", lambda sample: f"tasks/details/?id={sample.good}&tab=chart", None),
         (
             "task-chart-table",
-            lambda sample: f"tasks/details/?id={sample.good}&tab=chart&table=1",
+            lambda sample: f"tasks/details/?id={sample.good}&tab=chart&as=table",
             None,
         ),
         ("task-changes", lambda sample: f"tasks/details/?id={sample.paused}&tab=changes", None),

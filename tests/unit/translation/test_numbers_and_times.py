@@ -119,7 +119,7 @@ def test_times_are_those_of_the_readers_zone(
     absolute: str,
     clock: str,
 ) -> None:
-    """UTC without a known zone; the browser then shows its own."""
+    """UTC without a known zone."""
     user = make_user("ana")
     users.set_preferences(session, user, language=None, zone=zone)
     shown: list[str] = []
@@ -147,3 +147,33 @@ def test_wall_times_have_their_weekday(reading: Reading) -> None:
         with reading(browser):
             found.append(i18n.wall_time(local))
     assert found == ["Sat 2026-01-31 02:30", "Sa., 31. Jan. 2026 02:30", "2026年1月31日周六 02:30"]
+
+
+@pytest.mark.parametrize(
+    ("told", "chosen", "absolute"),
+    [
+        ("Asia/Tokyo", None, "Feb 1, 2026, 8:04:05 AM JST"),
+        ("Etc/GMT+2", None, "Jan 31, 2026, 9:04:05 PM -02"),
+        ("Asia/Tokyo", "Europe/Berlin", "Feb 1, 2026, 12:04:05 AM CET"),
+        *((odd, None, None) for odd in ("UTC", "Europe", "+02:00", "../../etc/passwd", "a" * 999)),
+    ],
+)
+def test_the_browsers_zone_is_used_if_none_is_chosen(
+    session: Session,
+    app: Flask,
+    make_user: MakeUser,
+    told: str,
+    chosen: str | None,
+    absolute: str | None,
+) -> None:
+    """Its script tells it by a cookie; a zone that doesn't exist is UTC. Tooltips have UTC, too."""
+    user = make_user("ana")
+    users.set_preferences(session, user, language=None, zone=chosen)
+    app.add_url_rule("/times", "taskadmin_times", lambda: i18n.full(MOMENT))
+    client = sign_in(app.test_client(), user)
+    client.set_cookie("taskadmin_zone", told)
+
+    shown = client.get("/times").text.replace("\u202f", " ")
+
+    in_utc = "2026-01-31 23:04:05 UTC"
+    assert shown == (in_utc if absolute is None else f"{absolute} · {in_utc}")

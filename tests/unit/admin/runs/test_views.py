@@ -202,7 +202,7 @@ def test_a_failure_shows_ones_own_code_first(
         ({"not_before": WAITING_UNTIL}, "It is waiting for the task's other run to finish."),
         (
             {"not_before": datetime(2027, 1, 1, tzinfo=UTC), "attempts": 1},
-            "It failed and will be retried at 2027-01-01 00:00:00 UTC.",
+            "It failed and will be retried at Jan 1, 2027, 12:00:00 AM UTC.",
         ),
         ({"state": "skipped", "reason": "Overlap."}, "Skipped: Overlap."),
         ({"state": "cancelled", "reason": "Cancelled by ana."}, "Cancelled by ana."),
@@ -233,7 +233,7 @@ def test_a_run_says_why_it_ran_or_did_not(
 
     why = re.findall(r'<p class="why">(.*?)</p>', page, re.DOTALL)[0]
     text = " ".join(html.unescape(re.sub("<[^>]+>", "", why)).split())
-    assert text == f"Due in the common slot of 2026-01-01 00:00:00 UTC. {sentence}"
+    assert text == f"Due in the common slot of Jan 1, 2026, 12:00:00 AM UTC. {sentence}"
 
 
 @pytest.mark.databases("sqlite")

@@ -8,7 +8,7 @@ from wtforms.widgets import TextInput
 
 from ..jobs import all_jobs
 from ..models import NOTIFY_JOB, ChannelKind, NotificationChannel, NotifiedEvent
-from ..translation.i18n import lazy_gettext
+from ..translation.i18n import lazy_gettext, zone_name
 from ..web.choice_field import ChoiceField
 from ..web.layout import PageForm
 
@@ -61,7 +61,7 @@ class ChannelForm(PageForm):
         lazy_gettext("Quiet from"), description=lazy_gettext("Such as 22:00; empty for never.")
     )
     quiet_until = StringField(lazy_gettext("Quiet until"))
-    zone = StringField(lazy_gettext("Time zone"), default="UTC")
+    zone = StringField(lazy_gettext("Time zone"), default=zone_name)
 
 
 class RuleForm(PageForm):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, dates, numbers
@@ -198,20 +198,31 @@ def tag_of(name: str) -> str:
     return name.replace("_", "-")
 
 
-def zone_name() -> str | None:
-    """Return the reader's time zone; None for the browser's."""
+def chosen_zone() -> str | None:
+    """Return the time zone that the reader has chosen; None for the browser's."""
     reader = _reader() if has_request_context() else None
     return reader.zone if reader is not None else None
 
 
+def zone_name() -> str:
+    """Return the name of the reader's time zone: the chosen one, the browser's, or UTC."""
+    return str(zone())
+
+
 def zone() -> tzinfo:
-    """Return the reader's time zone, or UTC."""
-    name = zone_name()
-    if name is None:
+    """Return the reader's time zone: the chosen one, the browser's, or UTC."""
+    if not has_request_context():
         return UTC
+    # taskadmin.js sets the cookie.
+    return _known_zone(chosen_zone() or request.cookies.get("taskadmin_zone", ""))
+
+
+@lru_cache(maxsize=256)
+def _known_zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    # The last one for names of folders, such as "Europe".
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return UTC
 
 
@@ -242,6 +253,11 @@ def utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
 
 
+def full(moment: datetime) -> str:
+    """Format *moment* for a tooltip: in the reader's zone, and in UTC."""
+    return utc(moment) if zone_name() == "UTC" else f"{absolute(moment)} · {utc(moment)}"
+
+
 def absolute(moment: datetime) -> str:
     """Format *moment* in the reader's zone and language, with the zone's name."""
     local = _local(moment)
@@ -269,9 +285,9 @@ def wall_time(local: datetime, *, with_seconds: bool = False) -> str:
     return f"{dates.format_skeleton('yMMMEd', local.date(), locale=locale())} {time_of_day}"
 
 
-def clock_time(moment: datetime) -> str:
-    """Format hours and minutes in the reader's zone."""
-    return dates.format_time(_local(moment), "short", locale=locale())
+def clock_time(moment: datetime, style: Literal["short", "medium"] = "short") -> str:
+    """Format hours and minutes in the reader's zone; "medium" has seconds."""
+    return dates.format_time(_local(moment), style, locale=locale())
 
 
 def weekday(moment: datetime) -> str:
@@ -310,6 +326,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "ago": ago,
     "coming": coming,
     "utc": utc,
+    "full": full,
     "absolute": absolute,
     "clock": clock_time,
     "wall": wall_time,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from flask import current_app, g, request, url_for
@@ -115,9 +115,14 @@ class Layout:
         return i18n.language_tag()
 
     @property
-    def zone(self) -> str | None:
-        """The reader's time zone; None for the browser's."""
-        return i18n.zone_name()
+    def may_reload(self) -> bool:
+        """Whether the script may load the page again, with the browser's time zone."""
+        return request.method == "GET" and i18n.chosen_zone() is None
+
+    @property
+    def refreshed_at(self) -> str:
+        """The current time of day."""
+        return i18n.clock_time(datetime.now(UTC), "medium")
 
     @property
     def beat(self) -> Beat | None:

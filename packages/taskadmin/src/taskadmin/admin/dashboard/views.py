@@ -117,7 +117,7 @@ class DashboardView(ProtectedView):
             next_runs=dashboard.next_runs(session),
             failures=last_failures(session),
             message_of=message_of,
-            zone_name=i18n.zone_name() or "UTC",
+            zone_name=i18n.zone_name(),
         )
 
 

@@ -111,7 +111,7 @@ def _lines(
     series: Sequence[Series],
     number: Callable[[float], str],
     from_zero: bool,
-    _reader: tuple[str, str | None],
+    _reader: tuple[str, str],
 ) -> Markup:
     # Cached: the page polls every few seconds, its task runs less often, and drawing takes three
     # times as long as the rest of the page.

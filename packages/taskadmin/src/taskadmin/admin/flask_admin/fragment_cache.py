@@ -94,5 +94,5 @@ def _key() -> Hashable:
     return (
         *(request.script_root, request.full_path, request.host_url),
         *(user.may_manage, user.may_review),
-        *(str(i18n.locale()), i18n.zone_name(), str(i18n.zone())),
+        *(str(i18n.locale()), i18n.zone_name()),
     )

@@ -38,7 +38,7 @@ class TaskCharts:
     @property
     def zone(self) -> str:
         """The time zone of the labels: the reader's own, or UTC."""
-        return zone_name() or "UTC"
+        return zone_name()
 
     @property
     def results(self) -> Sequence[float]:

@@ -345,5 +345,5 @@ def _sparkline(runs: Sequence[ListedRun]) -> Sparkline:
 def _in_own_zone(stored: ScheduleInput | None) -> ScheduleInput:
     """Return the stored schedule; a new one starts in the reader's zone."""
     if stored is None or stored.is_plain:
-        return ScheduleInput(zone=str(i18n.zone()))
+        return ScheduleInput(zone=i18n.zone_name())
     return stored

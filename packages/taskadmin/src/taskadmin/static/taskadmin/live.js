@@ -18,8 +18,7 @@
     failures = 0,
     patience = 0, // milliseconds that the site asks to wait
     busy = false, // too many requests
-    held = null, // number of new rows in parts that are in use; null if all parts are up to date
-    asked = new Date();
+    held = null; // number of new rows in parts that are in use; null if all parts are up to date
 
   function isSwitchedOff() {
     try {
@@ -100,7 +99,6 @@
         else take(region, document.adoptNode(fresh));
       }
       failures = 0;
-      asked = new Date();
     } catch {
       failures += 1; // the network or the site is unavailable: try again later
     }
@@ -147,7 +145,7 @@
     const beat = document.querySelector("[data-live=beat]");
     if (!beat) return;
     const stays = ended || isDone() || isSwitchedOff() || failures > 0;
-    const when = stays ? ` (${asked.toLocaleTimeString(root.lang)})` : "";
+    const when = stays ? ` (${beat.dataset.at})` : "";
     beat.querySelector(".beat-text").textContent = beat.title + when;
   }
 

@@ -102,30 +102,17 @@
     setTimeout(() => delete target.dataset.sent, 5000); // the response may never come
   }
 
-  const readersZone = (() => {
-    try {
-      return new Intl.DateTimeFormat("en", { timeZone: root.dataset.zone }).resolvedOptions().timeZone;
-    } catch {
-      return undefined; // the browser doesn't know this time zone
-    }
-  })();
-
-  // Shows times in the user's time zone, chosen or the browser's; UTC stays in the tooltip.
-  function localise(element) {
-    const moment = new Date(element.dateTime);
-    const options = { timeZone: readersZone };
-    const text = moment.toLocaleString(root.lang || undefined, {
-      ...options,
-      dateStyle: "medium",
-      timeStyle: "medium",
-    });
-    element.title = `${text} · ${element.title}`;
-    // Only the time of day, as on the axis of a chart or in a log.
-    if ("clock" in element.dataset) {
-      const style = element.dataset.clock || "short";
-      element.textContent = moment.toLocaleTimeString(root.lang, { ...options, timeStyle: style });
-    }
-    if ("absolute" in element.dataset) element.textContent = text;
+  // Tells the server the browser's time zone, in which it writes times. The first page has them in
+  // UTC and is loaded again, unless that would lose a message.
+  function tellZone() {
+    const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const cookie = `taskadmin_zone=${here}`;
+    const isKnown = () => document.cookie.split("; ").includes(cookie);
+    if (!here || isKnown()) return;
+    const secure = location.protocol === "https:" ? "; secure" : "";
+    document.cookie = `${cookie}; path=/; max-age=31536000; samesite=lax${secure}`;
+    const shown = document.querySelector(".ta[data-may-reload] :is(time, .chart)");
+    if (shown && isKnown() && !document.querySelector(".messages")) location.reload();
   }
 
   // A button that fills in the browser's time zone.
@@ -172,7 +159,6 @@
         const text = await answer.text();
         if (!answer.ok) return;
         preview.innerHTML = text;
-        preview.querySelectorAll("time[datetime]").forEach(localise);
       } catch {
         // a newer request is running, or the network is down: keep the last response
       }
@@ -211,15 +197,12 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
+    tellZone();
     document.querySelectorAll("[data-task-form]").forEach(addTaskForm);
     document.querySelectorAll("[data-zone-form]").forEach((form) => addOwnZone(form));
     document.querySelectorAll("[data-theme-switch]").forEach(addThemeSwitch);
     document.querySelectorAll(".ta .tabs").forEach(showCurrentTab);
     document.querySelectorAll("[data-selection]").forEach(addSelection);
-    document.querySelectorAll(".ta time[datetime]").forEach(localise);
-    document.addEventListener("taskadmin:fresh", (event) =>
-      event.target.querySelectorAll("time[datetime]").forEach(localise),
-    );
     document.querySelector("[aria-invalid=true]")?.focus(); // the first error of a form
     document.addEventListener("submit", sendOnce);
     addEventListener("pageshow", () => {
