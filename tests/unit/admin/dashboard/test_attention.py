@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from fixture_types import MakeTask
+from fixture_types import MakeTask, MakeUser
 from services.dashboard import PATH, cards, part, tick
 from services.rows.listed_runs import put_runs
 from taskadmin.models import (
@@ -150,6 +150,28 @@ def test_tasks_that_cannot_run_are_named(
 
     assert said.count("No job named no_such_job is registered.") == 5
     assert "More tasks can't run" in said
+
+
+def test_new_users_without_a_role_are_counted(
+    session: Session, superuser: FlaskClient, make_user: MakeUser
+) -> None:
+    """Not reviewers, deactivated users, users of a host, or those who have had none for long."""
+    tick(session)
+    make_user("reviewer", can_review_tasks=True)
+    make_user("gone", is_active=False)
+    make_user("old").created_at = clock.now(session) - timedelta(days=31)
+    session.execute(update(User).values(password_hash="some"))
+    make_user("hosted")
+    session.commit()
+    assert "Nothing needs attention." in superuser.get(PATH).text
+    make_user("new").password_hash = make_user("newer").password_hash = "some"
+    session.commit()
+
+    page = superuser.get(PATH).text
+
+    assert "2 new users have no role Registered in the last 30 days." in part(page, "attention")
+    assert 'href="/taskadmin/users/?show=none"' in page
+    assert superuser.get("/taskadmin/users/?show=none").status_code == 200
 
 
 def test_a_pause_of_taskadmins_own_says_why(

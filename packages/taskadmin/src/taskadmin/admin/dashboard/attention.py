@@ -55,6 +55,7 @@ def attention(
     lines += _of_channels(session)
     lines += _of_blocked_tasks(session, found.broken)
     lines += _of_slots(found)
+    lines += _of_new_users(found)
     lines += [
         _of_pause(task, pause)
         for task, pause in dashboard.long_pauses(session, before=moment - _LONG_PAUSE)
@@ -197,6 +198,16 @@ def _of_blocked_tasks(session: Session, broken: int) -> Iterator[AttentionItem]:
 def _of_blocked_task(text: str, task: BlockedTask) -> AttentionItem:
     url = url_for("taskadmin_tasks.details_view", id=task.task_id)
     return AttentionItem(text, task.reason, url, True)
+
+
+def _of_new_users(found: Outlook) -> list[AttentionItem]:
+    if not found.new_users:
+        return []
+    text = ngettext(
+        "%(num)s new user has no role", "%(num)s new users have no role", found.new_users
+    )
+    about = gettext("Registered in the last %(num)s days.", num=dashboard.NEW_USER.days)
+    return [AttentionItem(text, about, url_for("taskadmin_users.index_view", show="none"), False)]
 
 
 def _of_slots(found: Outlook) -> list[AttentionItem]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    not_,
     or_,
     select,
 )
@@ -27,6 +28,7 @@ from ...models import (
     Task,
     TaskPause,
     TaskSchedule,
+    User,
 )
 from ...schedules import ScheduleKind
 from ..database.clock import slot_of
@@ -35,6 +37,8 @@ from .matching_tasks import LATE_AFTER
 
 #: Maximum tasks that each kind of attention names.
 MAX_NAMED_TASKS = 5
+#: How long a user without a role counts as new.
+NEW_USER = timedelta(days=30)
 _IS_ACTIVE_TASK = and_(Task.enabled.is_(True), Task.deleted_at.is_(None))
 _WITH_SLOT = or_(TaskSchedule.task_id.is_(None), TaskSchedule.kind == ScheduleKind.SLOT)
 
@@ -56,6 +60,8 @@ class Outlook(NamedTuple):
     #: Active tasks whose schedule can't be computed.
     broken: int
     has_tasks: bool
+    #: Active users without a role who registered within ``NEW_USER``.
+    new_users: int
 
 
 def outlook(session: Session, *, moment: datetime, horizon: datetime) -> Outlook:
@@ -94,6 +100,14 @@ def outlook(session: Session, *, moment: datetime, horizon: datetime) -> Outlook
             ),
             _capped(scheduled.where(TaskSchedule.error.is_not(None))),
             exists().where(Task.deleted_at.is_(None)),
+            _capped(
+                select(literal(1)).where(
+                    User.is_active,
+                    not_(or_(User.is_superuser, User.can_review_tasks)),
+                    User.password_hash.is_not(None),  # a host gives its own users their roles
+                    User.created_at > moment - NEW_USER,
+                )
+            ),
         )
     ).one()
     return Outlook(*row)
