@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -34,7 +35,8 @@ nox.options.sessions = ["tests", "lint", "typing", "wheel"]
 SITE = ROOT / "deploy"
 #: The image's pinned packages, with hashes.
 REQUIREMENTS = SITE / "dockr" / "requirements.txt"
-_IN_PARALLEL = ("-n", "auto", "--dist", "loadgroup")
+#: One process more than CPUs, because the one with the tests of brokers mostly waits.
+_IN_PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup")
 #: Of the package.
 _EXTRAS = "api,metrics,notifications,postgresql"
 PROJECT_FILES = [ROOT / "pyproject.toml", PACKAGE / "pyproject.toml", SITE / "pyproject.toml"]

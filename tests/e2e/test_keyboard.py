@@ -177,3 +177,34 @@ def test_every_stop_of_the_tab_key_is_seen(make_visitor: MakeVisitor, sample: Sa
             ), f"{focused(page)!r} of {path} isn't on screen"
             assert stops < 150
         assert stops > 15
+
+
+def test_bars_of_a_chart_say_what_they_are_and_lead_there(
+    make_visitor: MakeVisitor, sample: Sample
+) -> None:
+    """By keyboard with one tab stop and arrows, by mouse, and by a second touch."""
+    visitor = make_visitor(SUPERUSER)
+    page = visitor.page
+    visitor.open("/taskadmin/dashboard/?range=1d")
+    bars, tip = page.locator(".chart.wide a"), page.locator(".tip")
+    first, second = (bars.nth(place).get_attribute("aria-label") or "" for place in (0, 1))
+
+    tab_to(page, first)
+    expect(tip).to_have_text(first)
+    page.keyboard.press("ArrowRight")
+    expect(tip).to_have_text(second)
+    expect(tip).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Tab")
+    expect(tip).to_have_count(0)
+
+    bars.nth(0).hover()
+    expect(tip).to_have_text(first)
+    bars.nth(1).evaluate(
+        "(bar) => bar.dispatchEvent(new PointerEvent('click', "
+        "{pointerType: 'touch', bubbles: true, cancelable: true}))"
+    )
+    expect(tip).to_have_text(second)
+    bars.nth(1).click()
+    page.wait_for_url("**/runs/?between=*")
+    number = sum(int(one) for one in re.findall(r"(\d+) (?:succeeded|failed|skipped)", second))
+    expect(page.locator(".tabs [aria-current] .count")).to_have_text(str(number))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
 from uuid import uuid4
 
 import pytest
@@ -126,6 +127,11 @@ def test_the_chart_has_ranges_and_a_table(
     assert "Finished runs over time: 6 succeeded, 0 failed, 0 skipped" in chart
     assert "Times in UTC" in chart
     assert "style=" not in chart and "<style" not in chart
+    ((link, label),) = set(
+        re.findall(r'<(?:svg:)?a href="([^"]*between[^"]*)" aria-label="([^"]*)"', chart)
+    )
+    assert label.endswith(": 6 succeeded, 0 failed, 0 skipped")
+    assert superuser.get(unescape(link)).text.count("runs/details/") == 6
     assert "<svg xmlns=" not in table
     assert '<td class="num">6</td>' in table
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask
 
-from taskadmin.admin.drawing.charts import Series, lines_over_time, stacked_bars
+from taskadmin.admin.drawing.charts import Series, Spot, lines_over_time, stacked_bars
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -76,3 +76,33 @@ def test_a_line_is_as_far_apart_as_its_runs_are(app: Flask) -> None:
     wide = chart.split("</svg>")[0]
     first, second, third = (float(x) for x in re.findall(r'<circle cx="([\d.]+)"', wide))
     assert (third - second) / (second - first) == pytest.approx(59, rel=0.01)
+
+
+@pytest.mark.parametrize("draw", ["bars", "lines"])
+def test_places_lead_somewhere(draw: str) -> None:
+    """A link over each bar or dot, with a text; one tab stop for all, at both sizes."""
+    values = Series("value", "runs", [2.0, 0.0, 3.0])
+    spots = [Spot("/a?x=1&y=2", "two <b>"), None, Spot("/c", "three")]
+    if draw == "bars":
+        chart = stacked_bars("Runs", ["", "", ""], [values], number=str, spots=spots)
+    else:
+        moments = [NOON + timedelta(minutes=place) for place in range(3)]
+        chart = lines_over_time("Runs", moments, [values], number=str, spots=spots)
+
+    shape = "rect" if draw == "bars" else "circle"
+    for svg in chart.split("</svg>")[:2]:
+        links = re.findall(rf'<a ([^>]*)><{shape} ([^>]*class="spot"[^>]*)/></a>', svg)
+        assert [link for link, _ in links] == [
+            'href="/a?x=1&amp;y=2" aria-label="two &lt;b&gt;"',
+            'href="/c" aria-label="three" tabindex="-1"',
+        ]
+        x = "x" if draw == "bars" else "cx"
+        first, last = (float(re.findall(rf'\b{x}="([^"]*)"', area)[0]) for _, area in links)
+        assert first < last
+        assert 'role="group"' in svg
+
+
+def test_without_places_a_chart_is_an_image() -> None:
+    """Screen readers read its title."""
+    chart = stacked_bars("Runs", [""], [Series("value", "runs", [1.0])], number=str)
+    assert 'role="img"' in chart and "<a " not in chart

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import request
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from markupsafe import Markup
@@ -16,7 +16,7 @@ from ...store.reports import dashboard
 from ...store.reports.attention.failing_tasks import last_failures
 from ...store.reports.process_pages import open_runs
 from ...store.upkeep import minute_counts
-from ...store.upkeep.minute_counts import FinishedHistogram
+from ...store.upkeep.minute_counts import Bucket, FinishedHistogram
 from ...translation import i18n
 from ...translation.texts import gettext
 from ...values.tracebacks import message_of
@@ -141,4 +141,20 @@ def _chart(finished: FinishedHistogram, span: _Range) -> Markup | None:
         skipped=i18n.grouped(sums.skipped),
     )
     labels = [span.label(bucket.begin) for bucket in finished.buckets]
-    return charts.stacked_bars(title, labels, series, number=i18n.short)
+    spots = [_spot(bucket, bucket.begin + span.bucket) for bucket in finished.buckets]
+    return charts.stacked_bars(title, labels, series, number=i18n.short, spots=spots)
+
+
+def _spot(bucket: Bucket, end: datetime) -> charts.Spot | None:
+    """Return the link to a bar's runs."""
+    if not any(bucket[1:]):
+        return None
+    times = f"{bucket.begin:%Y-%m-%dT%H:%M:%SZ}..{end:%Y-%m-%dT%H:%M:%SZ}"
+    text = gettext(
+        "%(time)s: %(succeeded)s succeeded, %(failed)s failed, %(skipped)s skipped",
+        time=i18n.absolute(bucket.begin),
+        succeeded=i18n.grouped(bucket.succeeded),
+        failed=i18n.grouped(bucket.failed),
+        skipped=i18n.grouped(bucket.skipped),
+    )
+    return charts.Spot(url_for("taskadmin_runs.index_view", between=times), text)

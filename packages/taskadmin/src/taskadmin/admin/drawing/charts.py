@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -41,8 +41,20 @@ class Points:
     values: Sequence[tuple[float, float]]
 
 
+class Spot(NamedTuple):
+    """Where a position of a chart leads, and what it says there."""
+
+    url: str
+    text: str
+
+
 def stacked_bars(
-    title: str, labels: Sequence[str], series: Sequence[Series], *, number: Callable[[float], str]
+    title: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    *,
+    number: Callable[[float], str],
+    spots: Sequence[Spot | None] = (),
 ) -> Markup:
     """Return a stacked bar chart.
 
@@ -51,9 +63,10 @@ def stacked_bars(
         labels: One per position on the axis, empty for none; some are left out if there are too
             many.
         number: Formats a number of the axis in the reader's language.
+        spots: One per position, None for no link; or none at all.
     """
     values = tuple(Series(one.kind, one.label, tuple(one.values)) for one in series)
-    return _bars(title, tuple(labels), values, number, str(i18n.locale()))
+    return _bars(title, tuple(labels), values, number, tuple(spots), str(i18n.locale()))
 
 
 @lru_cache(maxsize=64)
@@ -62,6 +75,7 @@ def _bars(
     labels: Sequence[str],
     series: Sequence[Series],
     number: Callable[[float], str],
+    spots: Sequence[Spot | None],
     _language: str,
 ) -> Markup:
     # Cached: the dashboard polls every few seconds, its bars change once a minute, and drawing
@@ -78,7 +92,7 @@ def _bars(
         chart.x_labels_major = [label for label in chart.x_labels if label]
         return chart
 
-    return _both(title, series, make, number)
+    return _both(title, series, make, number, spots)
 
 
 def lines_over_time(
@@ -88,6 +102,7 @@ def lines_over_time(
     *,
     number: Callable[[float], str],
     from_zero: bool = False,
+    spots: Sequence[Spot | None] = (),
 ) -> Markup:
     """Return a line chart with a dot for each value, spaced by time.
 
@@ -97,11 +112,12 @@ def lines_over_time(
         number: Formats a number of the axis in the reader's language; pass the same function each
             time, because it is a key of the cache.
         from_zero: Whether the axis starts at 0 instead of the smallest value.
+        spots: One per value of the last series, or none.
     """
     values = tuple(Series(one.kind, one.label, tuple(one.values)) for one in series)
     # The labels are times in the reader's zone.
     reader = (str(i18n.locale()), i18n.zone_name())
-    return _lines(title, tuple(moments), values, number, from_zero, reader)
+    return _lines(title, tuple(moments), values, number, from_zero, tuple(spots), reader)
 
 
 @lru_cache(maxsize=64)
@@ -111,6 +127,7 @@ def _lines(
     series: Sequence[Series],
     number: Callable[[float], str],
     from_zero: bool,
+    spots: Sequence[Spot | None],
     _reader: tuple[str, str],
 ) -> Markup:
     # Cached: the page polls every few seconds, its task runs less often, and drawing takes three
@@ -146,7 +163,7 @@ def _lines(
         ]
         return chart
 
-    return _both(title, points, make, number)
+    return _both(title, points, make, number, spots)
 
 
 @cache
@@ -162,6 +179,7 @@ def _both(
     series: Sequence[Series | Points],
     make: Callable[..., Any],
     number: Callable[[float], str],
+    spots: Sequence[Spot | None],
 ) -> Markup:
     drawn = []
     for name, (width, height, fitting) in CHART_SIZES.items():
@@ -188,6 +206,7 @@ def _both(
         for one in series:
             chart.add(one.label, list(one.values))
         kinds = {f"serie-{index}": one.kind for index, one in enumerate(series)}
+        chart.add_xml_filter(lambda root: _with_spots(root, spots))
         chart.add_xml_filter(lambda root, kinds=kinds: _plain(root, title, kinds))
         drawn.append(chart.render(is_unicode=True))
     return Markup("".join(drawn))  # noqa: S704 - pygal escapes what it writes
@@ -198,6 +217,37 @@ def _fitting(labels: Sequence[str], most: int) -> list[str]:
     places = [place for place, label in enumerate(labels) if label]
     shown = set(places[:: max(1, -(-len(places) // most))])
     return [label if place in shown else "" for place, label in enumerate(labels)]
+
+
+def _with_spots(root: Any, spots: Sequence[Spot | None]) -> Any:
+    """Lay a link over each position: as high as the chart over bars, larger than a dot over dots."""
+    if not spots:
+        return root
+    svg = root.tag.rpartition("}")[0] + "}" if "}" in root.tag else ""
+    plots = [node for node in root.iter() if "plot" in str(node.get("class") or "").split()]
+    height = next(node for node in plots[0] if node.get("class") == "background").get("height")
+    bars = [node for node in plots[0].iter() if "rect" in str(node.get("class") or "").split()]
+    dots = [node for node in root.iter() if _is_dot(node)]
+    marks = bars[: len(spots)] or dots[-len(spots) :]
+    layer = root.makeelement(f"{svg}g", dict(plots[0].attrib))
+    for mark, spot in zip(marks, spots, strict=True):
+        if spot is None:
+            continue
+        link = root.makeelement(f"{svg}a", {"href": spot.url, "aria-label": spot.text})
+        if len(layer):  # one tab stop; arrow keys lead to the others
+            link.set("tabindex", "-1")
+        if bars:
+            place = {name: str(mark.get(name)) for name in ("x", "width")}
+            area = root.makeelement(f"{svg}rect", {**place, "y": "0", "height": height})
+        else:
+            place = {name: str(mark.get(name)) for name in ("cx", "cy")}
+            area = root.makeelement(f"{svg}circle", {**place, "r": "9"})
+        area.set("class", "spot")
+        link.append(area)
+        layer.append(link)
+    del layer.attrib["class"]
+    next(node for node in root.iter() if plots[0] in list(node)).append(layer)
+    return root
 
 
 def _plain(root: Any, title: str, kinds: Mapping[str, str]) -> Any:
@@ -213,7 +263,9 @@ def _plain(root: Any, title: str, kinds: Mapping[str, str]) -> Any:
             if name in kinds:
                 node.set("class", f"series {kinds[name]}")
     root.attrib.pop("id", None)
-    root.set("role", "img")
+    # An image has no links in it for screen readers.
+    is_linked = any(node.get("class") == "spot" for node in root.iter())
+    root.set("role", "group" if is_linked else "img")
     root.set("aria-label", title)
     for node in root:
         if node.tag.rpartition("}")[2] == "title":

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
+from flask import url_for
 from markupsafe import Markup
 
 from ...store.runs.lists import ListedRun
-from ...translation.i18n import duration, short, zone_name
+from ...translation.i18n import absolute, duration, short, zone_name
 from ...translation.texts import gettext
-from ..drawing.charts import Series, lines_over_time
+from ..drawing.charts import Series, Spot, lines_over_time
 
 #: pygal's scale divides by 0, overflows or loops on numbers beyond these, and on numbers that are
 #: equal to that many digits.
@@ -77,6 +78,7 @@ class TaskCharts:
                 Series("value", gettext("result"), [run.result for run in shown]),
             ],
             number=short,
+            spots=[_spot(run, short(run.result or 0)) for run in shown],
         )
 
     @property
@@ -100,7 +102,14 @@ class TaskCharts:
             [Series("value", gettext("duration"), seconds)],
             number=_seconds_in_words,
             from_zero=True,
+            spots=[_spot(run, duration(run.took or timedelta())) for run in shown],
         )
+
+
+def _spot(run: ListedRun, value: str) -> Spot:
+    """Return the link to a dot's run."""
+    url = url_for("taskadmin_runs.details_view", id=run.id)
+    return Spot(url, f"{absolute(run.due_at)}: {value}")
 
 
 def _seconds_in_words(value: float) -> str:

@@ -196,6 +196,39 @@
     schedule.addEventListener("change", later);
   }
 
+  const tip = document.createElement("div");
+  tip.className = "tip";
+  tip.ariaHidden = "true"; // screen readers have the link's label
+
+  function showTip(event) {
+    const spot = event.target.closest?.(".chart a");
+    if (!spot) return tip.remove();
+    tip.textContent = spot.getAttribute("aria-label");
+    document.querySelector(".ta").append(tip);
+    const box = spot.getBoundingClientRect();
+    const half = tip.offsetWidth / 2 + 4;
+    const middle = Math.min(Math.max(box.left + box.width / 2, half), innerWidth - half);
+    tip.style.left = `${middle}px`;
+    tip.style.top = `${Math.max(box.top, tip.offsetHeight + 4)}px`;
+  }
+
+  // The first touch of a place shows its tip, the second one follows the link.
+  function touchSpot(event) {
+    const spot = event.target.closest?.(".chart a");
+    if (!spot || event.pointerType !== "touch" || tip.dataset.of === spot.href) return;
+    event.preventDefault();
+    showTip(event);
+    tip.dataset.of = spot.href;
+  }
+
+  function walkSpots(event) {
+    const step = { ArrowLeft: "previousElementSibling", ArrowRight: "nextElementSibling" }[event.key];
+    const next = step && event.target.closest?.(".chart a")?.[step];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
     tellZone();
     document.querySelectorAll("[data-task-form]").forEach(addTaskForm);
@@ -204,6 +237,10 @@
     document.querySelectorAll(".ta .tabs").forEach(showCurrentTab);
     document.querySelectorAll("[data-selection]").forEach(addSelection);
     document.querySelector("[aria-invalid=true]")?.focus(); // the first error of a form
+    for (const name of ["pointerover", "focusin"]) document.addEventListener(name, showTip);
+    document.addEventListener("scroll", () => tip.remove());
+    document.addEventListener("click", touchSpot);
+    document.addEventListener("keydown", walkSpots);
     document.addEventListener("submit", sendOnce);
     addEventListener("pageshow", () => {
       for (const form of document.forms) delete form.dataset.sent; // navigated back
