@@ -27,6 +27,8 @@ class Beat(NamedTuple):
     state: str
     #: Time since the launcher's last turn, by the database's clock; None if it never had one.
     since: timedelta | None
+    #: The database's time.
+    moment: datetime
 
 
 def beat_of(state: State) -> Beat:
@@ -34,14 +36,15 @@ def beat_of(state: State) -> Beat:
     if "taskadmin_beat_lag" not in g:
         g.taskadmin_beat_lag = beat_lag(state.session)
     lag: BeatLag = g.taskadmin_beat_lag
+    assert lag.moment is not None
     if lag.ticked is None:
-        return Beat("stopped", None)
+        return Beat("stopped", None, lag.moment)
     ticks = lag.ticked.total_seconds() / state.settings.tick_seconds
     # A turn may take 8 s; twelve missing ticks are a minute by default.
     seconds = lag.ticked.total_seconds()
     if ticks <= 3 or seconds <= 15:
-        return Beat("good", lag.ticked)
-    return Beat("late" if ticks <= 12 else "stopped", lag.ticked)
+        return Beat("good", lag.ticked, lag.moment)
+    return Beat("late" if ticks <= 12 else "stopped", lag.ticked, lag.moment)
 
 
 def person() -> User | None:

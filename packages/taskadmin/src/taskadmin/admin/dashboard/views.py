@@ -72,11 +72,11 @@ class DashboardView(ProtectedView):
         chosen = request.args.get("range", "1h")
         span = RANGES.get(chosen) or RANGES["1h"]
         session, settings = self.database, self.state.settings
-        moment = clock.now(session)
+        beat = beat_of(self.state)
+        moment = beat.moment
         length = timedelta(seconds=settings.launch_interval_seconds)
         next_slot = clock.slot_of(moment, length.total_seconds()) + length
         found = dashboard.outlook(session, moment=moment, horizon=moment + _DUE_SOON)
-        beat = beat_of(self.state)
         runs = open_runs(session, moment=moment)
         readers = dashboard.readers(
             session, since=moment - timedelta(seconds=settings.lease_seconds)

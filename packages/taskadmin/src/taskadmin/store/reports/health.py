@@ -69,6 +69,8 @@ class BeatLag(NamedTuple):
 
     seen: timedelta | None
     ticked: timedelta | None
+    #: The database's time of both; None if it wasn't asked.
+    moment: datetime | None = None
 
 
 def beat_lag(session: Session) -> BeatLag:
@@ -86,7 +88,7 @@ def beat_lag(session: Session) -> BeatLag:
         # A time written by a concurrent transaction may be later than this statement's.
         return None if then is None else max(moment - then, timedelta(0))
 
-    return BeatLag(ago(seen_at), ago(ticked_at))
+    return BeatLag(ago(seen_at), ago(ticked_at), moment)
 
 
 class LiveProcess(NamedTuple):
