@@ -142,8 +142,14 @@ def _force_own_language() -> None:
     """Use the user's language for Flask-Admin and WTForms on taskadmin's pages."""
     if is_api():  # programs read it, and the session's cookie doesn't count there
         speak("en")
-    if not is_page():
-        return  # machines request health checks, also during a database outage
+    if is_page():  # machines request health checks, also during a database outage
+        speak_to_reader()
+
+
+def speak_to_reader() -> None:
+    """Use the user's language for the rest of the request, or else the browser's."""
+    if "taskadmin_locale" in g:
+        return
     g.taskadmin_locale = None
     reader = _reader()
     if reader is not None and reader.language in LANGUAGES:

@@ -244,6 +244,7 @@ def error_page(
     status: int, text: str | None = None, *, title: str | None = None
 ) -> tuple[str, int]:
     """Render an error within the frame; *text* and *title* replace the usual ones."""
+    i18n.speak_to_reader()  # not yet done for unknown addresses and for large requests
     usual_title, usual_text = _ERRORS[status]
     page = render_template(
         "taskadmin/error.html", status=status, title=title or usual_title, text=text or usual_text
