@@ -203,6 +203,7 @@ ANA = [
         ("token-revoke", lambda sample: f"tokens/revoke?id={sample.token}", None),
         ("notifications", at("notifications/"), None),
         ("channel", lambda sample: f"notifications/channel/?id={sample.channel}", None),
+        ("task-told", lambda sample: f"notifications/task/?id={sample.good}", None),
         ("channel-new-wrong", at("notifications/channel/"), press("Save")),
     ]
 ]

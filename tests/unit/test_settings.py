@@ -31,6 +31,7 @@ def test_nothing_has_to_be_configured() -> None:
         publish_timeout_seconds=1.0,
         registration=False,
         site_name="taskadmin",
+        site_url=None,
     )
 
 
@@ -59,6 +60,7 @@ def test_keys_of_others_are_ignored() -> None:
         ("REGISTRATION", "off", "registration", False),
         ("REGISTRATION", False, "registration", False),
         ("SITE_NAME", "Ops", "site_name", "Ops"),
+        ("SITE_URL", "https://a.example/ta", "site_url", "https://a.example/ta"),
         ("SCHEMA", " Jobs ", "database_schema", "Jobs"),
         ("SCHEMA", None, "database_schema", None),
         ("SITE_NAME", " Ops ", "site_name", "Ops"),
@@ -108,6 +110,7 @@ def test_values_may_be_text_from_the_environment(
         ("REGISTRATION", "off?", "true or false"),
         ("REGISTRATION", 1, "true or false"),
         ("REGISTRATION", None, "true or false"),
+        ("SITE_URL", "example.org", "an address such as https://example.org/taskadmin, or None"),
         ("SITE_NAME", "", "a name of 1 to 60 characters"),
         ("SITE_NAME", "   ", "a name of 1 to 60 characters"),
         ("SITE_NAME", "x" * 61, "a name of 1 to 60 characters"),

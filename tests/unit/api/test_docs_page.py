@@ -18,11 +18,12 @@ def test_the_page_loads_its_files_from_this_site(client: FlaskClient) -> None:
 
     assert page.status_code == 200
     files = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert len(files) == 5
+    assert len(files) == 6
     for file in files:
         assert file.startswith("/taskadmin/")
         with client.get(file) as response:
             assert response.status_code == 200, file
+    assert re.search(rf'<noscript>.+ href="{PREFIX}/openapi.json".+</noscript>', page.text)
     assert not re.search(r"<style|<script>|style=|onload=", page.text)
 
 

@@ -47,7 +47,7 @@ def test_only_2xx_is_success(status: int) -> None:
 def test_private_addresses_are_refused() -> None:
     """Unless the setting allows them."""
     with receiver() as found:
-        with pytest.raises(DeliveryFailed, match=r"127\.0\.0\.1: InvalidIPAddress"):
+        with pytest.raises(DeliveryFailed, match="TASKADMIN_PRIVATE_WEBHOOKS"):
             send(found.url, private=False)
         assert found.requests == 0
 
@@ -67,7 +67,7 @@ def test_private_addresses_are_refused() -> None:
 )
 def test_so_are_other_forms_of_them(host: str) -> None:
     """Before anything is sent."""
-    with pytest.raises(DeliveryFailed, match=r"InvalidIPAddress|InvalidURL"):
+    with pytest.raises(DeliveryFailed, match=r"TASKADMIN_PRIVATE_WEBHOOKS|InvalidURL"):
         send(f"http://{host}:9/", private=False)
 
 

@@ -148,6 +148,11 @@ class Settings(BaseModel):
         default="taskadmin", min_length=1, max_length=60, description="a name of 1 to 60 characters"
     )
     """Name in the top bar and in page titles."""
+    site_url: _HttpUrl | None = Field(
+        default=None,
+        description="an address such as https://example.org/taskadmin, or None",
+    )
+    """Address of the pages, for the links of messages; None for messages without links."""
 
     @property
     def session_limits(self) -> SessionLimits:

@@ -122,6 +122,7 @@ def notify(session: Session, channel: NotificationChannel) -> Notify:
             owner=uuid4(),
             job=all_jobs()[NOTIFY_JOB],
             site="Shop",
+            site_url="https://example.org",
             lease=timedelta(seconds=30),
         )
 

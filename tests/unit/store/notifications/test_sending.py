@@ -104,7 +104,13 @@ def test_a_thousand_failures_are_one_message(
     (event,) = message["details"]["events"]
     assert event["count"] == 1000
     assert len(event["subjects"]) == 10
-    assert event["subjects"][0] == {"name": "Task 0", "count": 85, "task_id": tasks[0].id}
+    url = f"https://example.org/tasks/details/?id={tasks[0].id}"
+    assert event["subjects"][0] == {
+        "name": "Task 0",
+        "count": 85,
+        "task_id": tasks[0].id,
+        "url": url,
+    }
     assert "- 400 × AError: it broke" in message["text"]
     assert len(message["text"]) < 2_000
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from fixture_types import CountQueries, MakeTask, MakeUser
 from services.rows.listed_runs import put_runs
-from taskadmin.models import Task, TaskSchedule
+from taskadmin.models import NOTIFY_JOB, Task, TaskSchedule
 from taskadmin.schedules import ScheduleKind
 from taskadmin.store.database import clock
 from taskadmin.store.reports import matching_tasks as module
@@ -48,6 +48,20 @@ def test_all_that_match_are_found_by_words_and_by_state(
     assert found("dice", states=[TaskState.PAUSED]) == [share]
     assert found(states=[TaskState.ACTIVE]) == [dice, unnamed]
     assert found(states=[TaskState.ACTIVE, TaskState.PAUSED]) == []
+
+
+def test_own_tasks_match_only_when_they_are_asked_for(
+    session: Session, make_task: MakeTask
+) -> None:
+    """They would be between people's tasks, and bulk actions would change them."""
+    task = make_task().id
+    own = make_task(job=NOTIFY_JOB, params={}).id
+
+    assert matching_tasks(session, MatchingTasks()) == [task]
+    assert matching_tasks(session, MatchingTasks(jobs=[NOTIFY_JOB])) == []
+    assert matching_tasks(session, MatchingTasks(job=NOTIFY_JOB)) == [own]
+    timed = MatchingTasks(moment=clock.now(session))
+    assert count_tasks_by_state(session, timed).by_state[None] == 1
 
 
 def test_tasks_whose_last_finished_run_failed_are_failing(

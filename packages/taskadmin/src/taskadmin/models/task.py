@@ -12,6 +12,7 @@ from .base import Base
 from .columns.stored_json import StoredJson
 from .columns.times import UtcDateTime, utc_now
 from .columns.typeless import Double, String
+from .notifications.channel import NOTIFY_JOB
 from .pause import TaskPause
 from .schedule import TaskSchedule
 from .user import User
@@ -115,6 +116,11 @@ class Task(Base):
     def masked(self) -> list[str]:
         """Names of the arguments that are never shown, logged or exported."""
         return list(self.params.get(MASKED, ()))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is taskadmin's own: its runs deliver a channel's messages."""
+        return self.job == NOTIFY_JOB
 
     def __str__(self) -> str:
         return self.name or f"Task {self.id}"

@@ -7,7 +7,7 @@ from wtforms.validators import InputRequired, Optional
 from wtforms.widgets import TextInput
 
 from ..jobs import all_jobs
-from ..models import NOTIFY_JOB, ChannelKind, NotificationChannel, NotifiedEvent
+from ..models import GLOBAL_EVENTS, NOTIFY_JOB, ChannelKind, NotificationChannel, NotifiedEvent
 from ..translation.i18n import lazy_gettext, zone_name
 from ..web.choice_field import ChoiceField
 from ..web.layout import PageForm
@@ -46,7 +46,9 @@ class ChannelForm(PageForm):
     )
     signing_key = PasswordField(
         lazy_gettext("Signing key"),
-        description=lazy_gettext("Of a webhook: whsec_… of the receiver. Stored encrypted."),
+        description=lazy_gettext(
+            "Only for a webhook: whsec_… of the receiver. Without one, a new one is shown once."
+        ),
         render_kw=_TEXT,
     )
     gather_seconds = IntegerField(
@@ -64,11 +66,15 @@ class ChannelForm(PageForm):
     zone = StringField(lazy_gettext("Time zone"), default=zone_name)
 
 
-class RuleForm(PageForm):
-    """A new rule."""
+class TaskRuleForm(PageForm):
+    """A new rule for a task."""
 
     channel = ChoiceField(lazy_gettext("Channel"), options={})
-    event = ChoiceField(lazy_gettext("Event"), options=EVENTS, default="failed")
+    event = ChoiceField(
+        lazy_gettext("Event"),
+        options={event: label for event, label in EVENTS.items() if event not in GLOBAL_EVENTS},
+        default="failed",
+    )
     number = IntegerField(
         lazy_gettext("Number"),
         widget=TextInput(),
@@ -76,6 +82,16 @@ class RuleForm(PageForm):
         validators=[Optional()],
         description=lazy_gettext("Failures in a row, or seconds; empty for the default."),
     )
+
+    def offer(self, channels: list[NotificationChannel]) -> None:
+        """Set the channels to choose from."""
+        self.channel.options = {str(one.id): one.name for one in channels}
+
+
+class RuleForm(TaskRuleForm):
+    """A new rule for all tasks, a job's tasks or one task."""
+
+    event = ChoiceField(lazy_gettext("Event"), options=EVENTS, default="failed")
     job = ChoiceField(lazy_gettext("Job"), options={}, default="")
     task = StringField(
         lazy_gettext("Task"),
@@ -85,6 +101,6 @@ class RuleForm(PageForm):
 
     def offer(self, channels: list[NotificationChannel]) -> None:
         """Set the channels and jobs to choose from."""
-        self.channel.options = {str(one.id): one.name for one in channels}
+        super().offer(channels)
         jobs = sorted(name for name in all_jobs() if name != NOTIFY_JOB)
         self.job.options = {"": lazy_gettext("all jobs"), **{name: name for name in jobs}}

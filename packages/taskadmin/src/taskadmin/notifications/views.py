@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import flash, request
+from flask import flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
@@ -16,14 +16,15 @@ from ..store.notifications import channels
 from ..store.runs.lists import last_runs
 from ..translation.texts import gettext
 from ..values.ids import parse_id
+from ..values.tracebacks import message_of
 from ..web.actor import current_actor
 from ..web.error_pages import error_page
 from ..web.redirects import redirect
 from .failure import INSTALL, is_installed
-from .forms import EVENTS, KINDS, ChannelForm, RuleForm
+from .forms import EVENTS, KINDS, ChannelForm, RuleForm, TaskRuleForm
 
-#: Deliveries of each channel in the history.
-_HISTORY = 10
+#: Deliveries in the history.
+_HISTORY = 20
 
 
 class NotificationsView(ProtectedView):
@@ -31,8 +32,8 @@ class NotificationsView(ProtectedView):
 
     @expose("/")
     def index_view(self) -> ResponseReturnValue:
-        """List channels, rules and deliveries; ``task`` is in the form of a new rule."""
-        return self._index(RuleForm(task=request.args.get("task", "")[:200]))
+        """List channels, rules and deliveries."""
+        return self._index(RuleForm())
 
     @expose("/rules/", methods=("POST",))
     def rules_view(self) -> ResponseReturnValue:
@@ -44,13 +45,39 @@ class NotificationsView(ProtectedView):
             if rule_id is None or not service.delete_rule(rule_id, actor=current_actor()):
                 return error_page(404)
             flash(gettext("Rule deleted."), "success")
-            return redirect(self.get_url(".index_view"))
+            task_id = parse_id(request.args.get("task"))
+            back = ".index_view" if task_id is None else ".task_view"
+            return redirect(self.get_url(back, id=task_id))
         form = RuleForm()
         form.offer(list(channels.list_channels(self.database)))
-        if form.validate_on_submit() and self._add(form):
-            flash(gettext("Rule added."), "success")
-            return redirect(self.get_url(".index_view"))
+        if form.validate_on_submit():
+            task = (form.task.data or "").strip()
+            number = int(task) if task.isascii() and task.isdigit() else task
+            if self._add(form, number or None, form.job.data or None):
+                return redirect(self.get_url(".index_view"))
         return self._index(form), 422
+
+    @expose("/task/", methods=("GET", "POST"))
+    def task_view(self) -> ResponseReturnValue:
+        """Show which rules apply to the task of ``id``, and add one; then return to the task."""
+        number = parse_id(request.args.get("id"))
+        task = None if number is None else service.find_task(number)
+        if task is None:
+            return error_page(404)
+        form, found = TaskRuleForm(), list(channels.list_channels(self.database))
+        form.offer(found)
+        if form.validate_on_submit() and self._add(form, task.id):
+            address = url_for("taskadmin_tasks.details_view", id=task.id, tab="definition")
+            return redirect(address)
+        page = self.render(
+            "taskadmin/notifications/task.html",
+            task=task,
+            channels=found,
+            rules=channels.list_rules(self.database, task),
+            form=form,
+            events=EVENTS,
+        )
+        return page, 422 if form.errors else 200
 
     @expose("/channel/", methods=("GET", "POST"))
     def channel_view(self) -> ResponseReturnValue:
@@ -63,11 +90,16 @@ class NotificationsView(ProtectedView):
             del form.kind
         if form.validate_on_submit():
             try:
-                self._save(channel, form)
+                saved = self._save(channel, form)
             except InvalidChannel as error:
                 field = error.field if error.field in form else "name"
                 form[field].errors = [str(error)]
             else:
+                if channel is None and saved.signing_key and not form.signing_key.data:
+                    key = service.channel_secrets(saved.id).signing_key
+                    return self.render(
+                        "taskadmin/notifications/key.html", channel=saved, signing_key=key
+                    )
                 flash(gettext("%(name)s saved.", name=form.name.data), "success")
                 return redirect(self.get_url(".index_view"))
         page = self.render(
@@ -109,12 +141,15 @@ class NotificationsView(ProtectedView):
     def _index(self, form: RuleForm) -> str:
         found = list(channels.list_channels(self.database))
         form.offer(found)
-        runs = last_runs(self.database, [one.task_id for one in found if one.task_id is not None])
-        deliveries = {one.id: runs.get(one.task_id or 0, [])[-_HISTORY:][::-1] for one in found}
+        ids = [one.task_id for one in found if one.task_id is not None]
+        runs = last_runs(self.database, ids, most=1)
         page: str = self.render(
             "taskadmin/notifications/list.html",
             channels=found,
-            deliveries=deliveries,
+            last={task_id: some[-1] for task_id, some in runs.items()},
+            deliveries=channels.newest_deliveries(self.database, found, limit=_HISTORY),
+            names={one.task_id: one.name for one in found},
+            message_of=message_of,
             rules=channels.list_rules(self.database),
             form=form,
             kinds=KINDS,
@@ -123,26 +158,26 @@ class NotificationsView(ProtectedView):
         )
         return page
 
-    def _add(self, form: RuleForm) -> bool:
-        task = (form.task.data or "").strip()
+    def _add(self, form: TaskRuleForm, task: int | str | None, job: str | None = None) -> bool:
         try:
             service.add_rule(
                 int(form.channel.data),
                 NotifiedEvent(form.event.data),
                 number=form.number.data,
-                job=form.job.data or None,
-                task=(int(task) if task.isascii() and task.isdigit() else task) or None,
+                job=job,
+                task=task,
                 actor=current_actor(),
             )
         except InvalidChannel as error:
             form[error.field].errors = [str(error)]
         except UnknownTask as error:
-            form.task.errors = [str(error)]
+            form["task"].errors = [str(error)]
         else:
+            flash(gettext("Rule added."), "success")
             return True
         return False
 
-    def _save(self, channel: NotificationChannel | None, form: ChannelForm) -> None:
+    def _save(self, channel: NotificationChannel | None, form: ChannelForm) -> NotificationChannel:
         kind = ChannelKind(form.kind.data if channel is None else channel.kind)
         given = ChannelInput(
             form.name.data or "",
@@ -155,9 +190,8 @@ class NotificationsView(ProtectedView):
             form.zone.data or "UTC",
         )
         if channel is None:
-            service.create_channel(given, actor=current_actor())
-        else:
-            service.edit_channel(channel.id, given, actor=current_actor())
+            return service.create_channel(given, actor=current_actor())
+        return service.edit_channel(channel.id, given, actor=current_actor())
 
     def _channel(self) -> NotificationChannel | None:
         number = parse_id(request.args.get("id"))

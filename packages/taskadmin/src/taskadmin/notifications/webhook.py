@@ -56,6 +56,7 @@ def send(
     """
     missing_extra("requests_hardened", "standardwebhooks")
     import requests  # an extra
+    from requests_hardened.ip_filter import InvalidIPAddress
     from requests_hardened.ip_filter_adapter import IPFilterAdapter
     from standardwebhooks import Webhook
 
@@ -86,6 +87,10 @@ def send(
                 stream=True,  # the body isn't read
             ) as response:
                 status = response.status_code
+        except InvalidIPAddress:
+            raise DeliveryFailed(
+                f"{host} isn't a public address: TASKADMIN_PRIVATE_WEBHOOKS has to allow it"
+            ) from None
         except (requests.RequestException, ValueError) as error:
             # Its text and its traceback contain the path.
             raise DeliveryFailed(f"{host}: {type(error).__name__}") from None

@@ -62,7 +62,7 @@ def find_tasks(*, name: str = "", job: str | None = None, author: str | None = N
 
     Args:
         name: Words that the name must contain, case-insensitive.
-        job: The name of their job.
+        job: The name of their job; without it, taskadmin's own tasks are left out.
         author: The username of their author.
 
     Raises:

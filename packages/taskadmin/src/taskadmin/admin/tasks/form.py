@@ -13,7 +13,7 @@ from wtforms.validators import Length
 from ...errors import InvalidArguments
 from ...jobs import Job, all_jobs
 from ...jobs.arguments.masking import DOTS
-from ...models import GENERATE_RANDOM_NUMBER, Task
+from ...models import GENERATE_RANDOM_NUMBER, NOTIFY_JOB, Task
 from ...schedules import InvalidSchedule
 from ...schedules.durations import every_in_words
 from ...store.tasks.schedules import ScheduleInput
@@ -215,5 +215,5 @@ def _options(own: str, is_unknown: bool, picked: str) -> dict[str, str]:
     unknown = [own] if own not in all_jobs() else []
     unknown += [picked] if is_unknown else []
     return {name: gettext("%(job)s (not registered)", job=name[:100]) for name in unknown} | {
-        name: name for name in sorted(all_jobs())
+        name: name for name in sorted(all_jobs()) if name in (own, picked) or name != NOTIFY_JOB
     }

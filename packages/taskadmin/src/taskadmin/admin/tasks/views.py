@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from flask import flash, g, request, url_for
+from flask import flash, g, request
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from sqlalchemy import literal
@@ -18,6 +18,7 @@ from ...models import Task
 from ...schedules import InvalidSchedule
 from ...search.tasks import TaskFilter
 from ...store.database import clock
+from ...store.notifications.channels import list_rules
 from ...store.people import audit
 from ...store.people.audit import Filter
 from ...store.people.users import usernames_of
@@ -104,6 +105,7 @@ class TasksView(TaskActions):
             **context,
             request_key=uuid4(),
             message_of=message_of,
+            can_tell=self.state.check_channel_address is not None,
             **OF_TEMPLATES,
         )
         return rendered
@@ -204,7 +206,8 @@ class TasksView(TaskActions):
             now=clock.now(self.database),
             slot_interval_seconds=self.state.settings.launch_interval_seconds,
         )
-        return {"schedule": schedule, "timing": timing, "preview": preview}
+        told = dict.fromkeys(channel.name for _, channel, _ in list_rules(self.database, task))
+        return {"schedule": schedule, "timing": timing, "preview": preview, "told": told}
 
     @expose("/new/", methods=("GET", "POST"))
     def create_view(self) -> ResponseReturnValue:
@@ -281,9 +284,6 @@ class TasksView(TaskActions):
     def _form_page(
         self, form: TaskForm, task: Task | None, status: int | None = None
     ) -> ResponseReturnValue:
-        tell_url = None
-        if task is not None and self.state.check_channel_address is not None:
-            tell_url = url_for("taskadmin_notifications.index_view", task=task.id)
         page = self.render(
             "taskadmin/tasks/form.html",
             form=form,
@@ -291,7 +291,6 @@ class TasksView(TaskActions):
             preview=form.preview(),
             zones=zones(),
             conflict=status == 409,
-            tell_url=tell_url,
         )
         failed = form.has_errors and request.method == "POST"
         return page, status or (422 if failed else 200)

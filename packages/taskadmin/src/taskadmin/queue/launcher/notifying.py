@@ -25,6 +25,7 @@ def notify(turn: TurnContext) -> None:
                 owner=turn.owner,
                 job=job,
                 site=turn.settings.site_name,
+                site_url=turn.settings.site_url,
                 lease=timedelta(seconds=turn.settings.lease_seconds),
             )
             if launch_id is not None:

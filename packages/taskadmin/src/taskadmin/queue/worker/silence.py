@@ -50,6 +50,7 @@ class SilenceWatch:
                 owner=owner,
                 job=job,
                 site=state.settings.site_name,
+                site_url=state.settings.site_url,
                 lease=timedelta(seconds=state.settings.lease_seconds),
             )
             if launch_id is None or state.publish is None:

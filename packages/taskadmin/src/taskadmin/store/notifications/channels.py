@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, or_, select
 from sqlalchemy.orm import Session
 
 from ...jobs.arguments.masking import DOTS
 from ...models import (
+    GLOBAL_EVENTS,
     EventNotice,
     NotificationChannel,
     NotificationRule,
@@ -21,6 +22,7 @@ from ...models import (
 from ..database.clock import now
 from ..database.transaction import ledger_transaction
 from ..people.audit import Actor, difference, record, subject_of
+from ..runs.lists import for_lists
 from ..tasks.tasks import mark_tasks_deleted
 from .sending import delivery_task
 
@@ -61,17 +63,38 @@ def find_channel(session: Session, channel_id: int) -> NotificationChannel | Non
 
 
 def list_rules(
-    session: Session,
+    session: Session, of_task: Task | None = None
 ) -> Sequence[tuple[NotificationRule, NotificationChannel, Task | None]]:
-    """Return all rules with their channels and tasks, by channel; those of deleted tasks aren't."""
-    rows = session.execute(
-        select(NotificationRule, NotificationChannel, Task)
-        .join(NotificationChannel, NotificationChannel.id == NotificationRule.channel_id)
-        .outerjoin(Task, Task.id == NotificationRule.task_id)
+    """Return all rules with their channels and tasks, by channel; those of deleted tasks aren't.
+
+    Args:
+        of_task: Return only those that apply to it: its own, its job's, and those of all tasks.
+    """
+    rule = NotificationRule
+    query = (
+        select(rule, NotificationChannel, Task)
+        .join(NotificationChannel, NotificationChannel.id == rule.channel_id)
+        .outerjoin(Task, Task.id == rule.task_id)
         .where(Task.deleted_at.is_(None))
-        .order_by(NotificationChannel.name, NotificationRule.id)
+        .order_by(NotificationChannel.name, rule.id)
     )
-    return [(rule, channel, task) for rule, channel, task in rows]
+    if of_task is not None:
+        of_all = and_(rule.task_id.is_(None), rule.job.is_(None), rule.event.not_in(GLOBAL_EVENTS))
+        query = query.where(or_(rule.task_id == of_task.id, rule.job == of_task.job, of_all))
+    return [(one, channel, task) for one, channel, task in session.execute(query)]
+
+
+def newest_deliveries(
+    session: Session, found: Collection[NotificationChannel], *, limit: int
+) -> Sequence[TaskResult]:
+    """Return the newest runs that deliver messages of these channels, newest first."""
+    return session.scalars(
+        select(TaskResult)
+        .where(TaskResult.task_id.in_([one.task_id for one in found]))
+        .order_by(TaskResult.due_at.desc())
+        .limit(limit)
+        .options(*for_lists())
+    ).all()
 
 
 def put_channel(

@@ -30,7 +30,7 @@ from ..launches.manual import RequestedRun, queue_manual_runs
 from ..tasks.schedules import ScheduleInput
 from ..tasks.tasks import add_task
 from .detection import DEFAULT_SECONDS, note_events
-from .messages import compose
+from .messages import Composer
 from .quiet_hours import are_quiet
 
 #: Time between two searches for events.
@@ -81,6 +81,7 @@ def notify(
     owner: UUID,
     job: Job,
     site: str,
+    site_url: str | None = None,
     lease: timedelta,
 ) -> int | None:
     """Note new events of a channel, queue its message if one is due, and commit.
@@ -92,6 +93,7 @@ def notify(
         owner: Owner of the launch, who publishes it.
         job: The job that delivers messages.
         site: Name of the site, for the message.
+        site_url: Address of its pages, for the message's links.
         lease: Time after which a process without heartbeats is gone.
 
     Returns:
@@ -122,17 +124,16 @@ def notify(
             lease=lease,
         )
         channel.read_upto = upto
-        return _send(session, channel, moment, owner=owner, job=job, site=site)
+        return _send(session, channel, moment, owner, job, Composer(session, site, site_url))
 
 
 def _send(
     session: Session,
     channel: NotificationChannel,
     moment: datetime,
-    *,
     owner: UUID,
     job: Job,
-    site: str,
+    composer: Composer,
 ) -> int | None:
     """Queue a message of all waiting notices, if it is due."""
     waiting = (EventNotice.channel_id == channel.id, EventNotice.delivery_id.is_(None))
@@ -144,7 +145,7 @@ def _send(
     if are_quiet(moment, channel.quiet_from, channel.quiet_until, channel.zone):
         return None
     which = (*waiting, EventNotice.id <= last_id)
-    message = compose(session, site, *which)
+    message = composer.compose(*which)
     launch = Launch(
         kind=LaunchKind.DUE,
         state=LaunchState.OPENING,

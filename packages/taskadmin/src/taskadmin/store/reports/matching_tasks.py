@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from ...errors import TooManyTasks
-from ...models import GENERATE_RANDOM_NUMBER, RunState, Task, TaskResult, TaskSchedule
+from ...models import GENERATE_RANDOM_NUMBER, NOTIFY_JOB, RunState, Task, TaskResult, TaskSchedule
 from ...translation.texts import gettext, number
 from ..database.cache import TimedCache
 from ..database.counting import count_up_to
@@ -94,6 +94,8 @@ class MatchingTasks(Matching[TaskState]):
         conditions: list[ColumnElement[bool]] = [Task.deleted_at.is_(None)]
         if self.job is not None:
             conditions.append(Task.job == self.job)
+        else:  # taskadmin's own tasks are only listed on request
+            conditions.append(Task.job != NOTIFY_JOB)
         if self.jobs is not None:
             conditions.append(Task.job.in_(sorted(self.jobs)))
         conditions += self.of_task()

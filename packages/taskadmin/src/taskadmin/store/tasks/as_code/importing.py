@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from ....errors import EditConflict
 from ....jobs import Job
-from ....models import Task, TaskPause, TaskResult, TaskSchedule, User
+from ....models import NOTIFY_JOB, Task, TaskPause, TaskResult, TaskSchedule, User
 from ...people.audit import Actor
 from ..pauses import end_pause, put_pause
 from ..schedules import ScheduleInput, input_of
@@ -242,9 +242,10 @@ def _entries(document: Any, problems: list[FileProblem]) -> list[Any]:
 
 
 def _all_tasks(session: Session) -> Sequence[Task]:
+    """Return people's tasks; channels belong to a site, not to a file."""
     return session.scalars(
         select(Task)
-        .where(Task.deleted_at.is_(None))
+        .where(Task.deleted_at.is_(None), Task.job != NOTIFY_JOB)
         .order_by(Task.id)
         .options(joinedload(Task.author))
         .execution_options(populate_existing=True)
