@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from fixture_types import MakeUser, SignIn
 from services.browser import begin_session
-from services.pages import next_messages
+from services.pages import messages, next_messages
 from taskadmin.accounts.sessions import browser_of
 from taskadmin.models import User, UserSession
 
@@ -88,6 +88,19 @@ def test_one_session_is_ended_from_another(
     assert statuses == [200, 302, 200]
     assert len(session.scalars(select(UserSession.id)).all()) == 2
     assert first is not None
+
+
+def test_logging_out_says_where_one_stays_logged_in(sign_in: SignIn, ana: User, boss: User) -> None:
+    """In how many other browsers, if in any."""
+    here, there = sign_in(ana), sign_in(ana)
+    sign_in(boss)
+    done = here.post("/taskadmin/logout")
+    assert messages(here.get(done.location).text) == [
+        "You are logged out here, and still logged in on 1 other browser."
+    ]
+    assert there.get("/taskadmin/profile").status_code == 200
+    done = there.post("/taskadmin/logout")
+    assert messages(there.get(done.location).text) == ["You are logged out."]
 
 
 def test_one_logs_out_everywhere(session: Session, sign_in: SignIn, ana: User, boss: User) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from html import unescape
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from fixture_types import CountQueries, MakeUser
+from fixture_types import CountQueries, MakeTask, MakeUser
 from services.pages import cells
 from taskadmin.models import User
 from taskadmin.store.people import audit, users
-from taskadmin.store.people.audit import Actor, Filter, Subject
+from taskadmin.store.people.audit import Actor, Change, Filter, Subject
+from taskadmin.store.tasks import pauses
 
 ADA = Actor(41, "ada", "192.0.2.1")
 ANA = Actor(None, "=cmd()", "command line")
@@ -54,8 +57,8 @@ def test_a_change_of_roles_is_on_the_page(
     assert f'href="/taskadmin/audit/?actor={chief.id}">chief</a>' in page
     what = '<span class="what">changed</span> <a class="name" href="/taskadmin/audit/'
     assert f'{what}?kind=user&amp;id={user.id}">ana</a>' in page
-    assert "can_review_tasks" in page
-    assert "is_superuser" not in page, "it didn't change"
+    change = page.partition('data-label="Change">')[2].partition("</td>")[0]
+    assert re.sub(r"<[^>]+>|\s+", "", change) == "Reviewer:no→yes"
 
 
 def test_a_change_that_is_refused_leaves_no_entry(
@@ -74,8 +77,8 @@ def test_user_input_is_escaped(superuser: FlaskClient) -> None:
 
     assert "<script>" not in page.split("<main", 1)[-1].replace("&lt;script&gt;", "")
     assert "bea &lt;b&gt;" in page
-    assert '<span class="mono">true</span> → <span class="mono">false</span>' in page
-    assert '<span class="mono">gone</span> <span class="mono">1</span> → ' in page
+    assert '<span class="muted">Active:</span> yes → no' in page
+    assert '<span class="muted">gone:</span> <span class="mono">1</span> → ' in page
 
 
 @pytest.mark.usefixtures("entries")
@@ -113,17 +116,17 @@ def test_invalid_parameters_are_not_found(superuser: FlaskClient, query: str) ->
 
 
 def test_long_trails_come_in_pages(session: Session, superuser: FlaskClient) -> None:
-    """With at most two statements each, apart from the current user's."""
+    """Entries that aren't of one act, or are shown apart."""
     for number in range(1, 61):
         audit.record(session, ADA, "created", Subject("task", number, f"task{number:02}"))
     session.commit()
 
-    first = superuser.get("/taskadmin/audit/?kind=task").text
+    first = superuser.get("/taskadmin/audit/?kind=task&each=1").text
 
     assert "task60" in first
     assert "task10" not in first
-    assert 'href="/taskadmin/audit/?before=11&amp;kind=task">Older' in first
-    second = superuser.get("/taskadmin/audit/?before=11&kind=task").text
+    assert 'href="/taskadmin/audit/?before=11&amp;each=1&amp;kind=task">Older' in first
+    second = superuser.get("/taskadmin/audit/?before=11&kind=task&each=1").text
     assert "task10" in second
     assert "Older" not in second
 
@@ -176,11 +179,52 @@ def test_an_export_reads_in_batches(
 def test_the_filter_speaks_the_persons_language(
     session: Session, superuser: FlaskClient, chief: User
 ) -> None:
-    """Stored values and addresses aren't translated."""
+    """Names of values, too; addresses and the values themselves aren't translated."""
     users.set_preferences(session, chief, language="de", zone=None)
 
     page = superuser.get("/taskadmin/audit/?action=changed").text
 
     assert '<option value="changed" selected>' in page
-    assert ">is_active<" in page
+    assert ">Aktiv:</span> ja → nein" in page
     assert page.count("bea &lt;b&gt;") == 1
+
+
+def test_one_act_is_one_row(
+    session: Session, superuser: FlaskClient, chief: User, make_task: MakeTask
+) -> None:
+    """With its number and the first entries; all of them, each in a row, are behind a link."""
+    tasks = [make_task(name=f"Task {number}") for number in range(60)]
+    actor = Actor(chief.id, "chief", "192.0.2.9")
+    pauses.pause_tasks(session, [task.id for task in tasks], actor=actor, note="Repair")
+    audit.record(session, actor, "resumed", audit.subject_of(tasks[0]))
+    session.commit()
+
+    page = superuser.get("/taskadmin/audit/").text
+
+    assert page.count("192.0.2.9") == 2
+    assert '<span class="what">paused</span> <span class="name">60 tasks</span>' in page
+    assert page.count("Repair") == 20
+    assert '<span class="what">resumed</span> <a class="name"' in page
+    (link,) = re.findall(r'<a href="([^"]+)">All of them', page)
+    apart = superuser.get(unescape(link)).text
+    assert apart.count("192.0.2.9") == apart.count("Repair") == 50
+    older = re.findall(r'<a href="([^"]+)">Older', apart)[0]
+    assert superuser.get(unescape(older)).text.count("Repair") == 10
+
+
+def test_an_act_that_is_too_long_is_counted_as_far_as_it_was_read(
+    session: Session, superuser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next page goes on with it; an act that may continue isn't cut in two."""
+    monkeypatch.setattr(audit, "_READ_ENTRIES", 5)
+    actor = Actor(None, "program", "here")
+    for action, number in (("deleted", 7), ("paused", 2)):
+        subjects = [Subject("task", 1 + place, f"Task {place}") for place in range(number)]
+        audit.record_many(session, actor, action, [Change(subject) for subject in subjects])
+    session.commit()
+
+    page = superuser.get("/taskadmin/audit/").text
+
+    assert "2 tasks" in page and "deleted</span>" not in page
+    older = re.findall(r'<a href="([^"]+)">Older', page)[0]
+    assert "5 or more · Tasks" in superuser.get(unescape(older)).text

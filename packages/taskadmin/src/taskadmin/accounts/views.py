@@ -10,7 +10,7 @@ from ..errors import InvalidPassword, UsernameTaken
 from ..state import get_state
 from ..store.people.second_factors import count_recovery_codes, find_second_factor
 from ..store.people.sessions import sessions_of
-from ..translation.texts import gettext, marked
+from ..translation.texts import gettext, marked, ngettext
 from ..web.actor import current_actor, visitor
 from ..web.error_pages import error_page, handle_errors
 from ..web.redirects import is_own_path, redirect
@@ -107,8 +107,18 @@ def logout() -> ResponseReturnValue:
         return error_page(400)
     if current is None:
         return redirect(url_for(f"{ACCOUNTS_ENDPOINT}.login"))
+    state = get_state()
+    mine = sessions_of(state.session, current.user, state.settings.session_limits)
+    others = sum(one.id != current.id for one in mine)
     service.end_session(current.user.id, current.id, actor=current_actor())
-    return sessions.log_out(gettext("You are logged out."))
+    if not others:
+        return sessions.log_out(gettext("You are logged out."))
+    sentence = ngettext(
+        "You are logged out here, and still logged in on %(num)s other browser.",
+        "You are logged out here, and still logged in on %(num)s other browsers.",
+        others,
+    )
+    return sessions.log_out(sentence)
 
 
 def profile() -> ResponseReturnValue:

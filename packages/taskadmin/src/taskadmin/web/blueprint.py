@@ -13,6 +13,7 @@ from jinja2.runtime import Context
 from ..errors import ConfigurationError
 from ..state import get_state
 from ..translation import i18n
+from ..translation.changes import value_name, value_text
 from ..translation.words import word
 from . import page_requests
 from .delivery import compression, static_files
@@ -56,7 +57,9 @@ def add_shell(app: Flask, url_prefix: str) -> None:
     static_path = "/static/taskadmin" if is_taken else "/static"
     blueprint.add_url_rule(f"{static_path}/<path:filename>", "static", static_files.send_static)
     blueprint.app_context_processor(lambda: {"taskadmin": Layout(get_state())})
-    for name, function in {**i18n.FILTERS, "word": word}.items():
+    filters: dict[str, Callable[..., str]] = {"word": word, "name": value_name, "value": value_text}
+    filters |= i18n.FILTERS
+    for name, function in filters.items():
         blueprint.add_app_template_filter(_for_each_reader(function), f"taskadmin_{name}")
     handle_errors(blueprint)
     app.register_blueprint(blueprint)

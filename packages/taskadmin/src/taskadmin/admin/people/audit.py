@@ -30,21 +30,27 @@ class AuditView(ProtectedView):
 
     @expose("/")
     def index_view(self) -> ResponseReturnValue:
-        """List entries by user, action, subject, text and time, older than ``before``."""
+        """List acts by user, action, subject, text and time, older than ``before``.
+
+        With ``each``, every entry is an act of its own.
+        """
         times = read_times(request.args, self.viewer)
         which = _filter(times.span)
         if which is None:
             return error_page(404)
-        entries = audit.page(
+        each = request.args.get("each", "")
+        acts, more = audit.acts(
             self.database,
             which,
             before_id=parse_id(request.args.get("before"), largest=MAX_BIG_ID),
-            limit=_ENTRIES_PER_PAGE + 1,
+            limit=_ENTRIES_PER_PAGE,
+            are_apart=bool(each),
         )
         return self.render(
             "taskadmin/people/audit.html",
-            entries=entries[:_ENTRIES_PER_PAGE],
-            more=len(entries) > _ENTRIES_PER_PAGE,
+            acts=acts,
+            more=more,
+            each=each,
             which=which,
             given={**_given(), **times.given},
             others=_given(),

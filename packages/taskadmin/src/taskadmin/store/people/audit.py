@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, insert, or_, select
+from sqlalchemy import ColumnElement, Row, insert, or_, select
 from sqlalchemy.orm import Session
 
 from ...jobs.arguments.masking import without_passwords
@@ -25,6 +25,11 @@ AUDIT_ACTIONS = (
 )
 #: Maximum length of one value's text in ``before`` and ``after``, in characters.
 _MAX_VALUE_CHARACTERS = 2_000
+#: Entries to search for acts, and those that are shown of an act.
+_READ_ENTRIES, _LINES_OF_AN_ACT = 1_000, 20
+#: Columns that all entries of an act have in common, and the longest time between two of them.
+_SAME_IN_AN_ACT = ("actor_id", "actor", "source", "request_id", "action", "subject_kind")
+_PAUSE_IN_AN_ACT = timedelta(seconds=0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,19 +199,78 @@ def page(
     session: Session, which: Filter, *, before_id: int | None = None, limit: int
 ) -> Sequence[AuditLine]:
     """Return the newest entries with ids below *before_id*."""
+    return _lines(session, *_conditions(which, before_id), limit=limit)
+
+
+def _conditions(which: Filter, before_id: int | None) -> list[ColumnElement[bool]]:
+    older = [] if before_id is None else [AuditEntry.id < before_id]
+    return [*which.conditions(), *older]
+
+
+def _lines(
+    session: Session, *conditions: ColumnElement[bool], limit: int | None = None
+) -> list[AuditLine]:
     columns = [getattr(AuditEntry, name) for name in AUDIT_COLUMNS]
-    query = select(*columns).where(*which.conditions())
-    if before_id is not None:
-        query = query.where(AuditEntry.id < before_id)
-    lines = [
-        AuditLine(*map(showable, row))
-        for row in session.execute(query.order_by(AuditEntry.id.desc()).limit(limit))
-    ]
+    query = select(*columns).where(*conditions).order_by(AuditEntry.id.desc()).limit(limit)
+    lines = [AuditLine(*map(showable, row)) for row in session.execute(query)]
     # Earlier releases stored the passwords of URLs.
     return [
         replace(line, before=without_passwords(line.before), after=without_passwords(line.after))
         for line in lines
     ]
+
+
+class Act(NamedTuple):
+    """Consecutive entries of one act, such as of pausing many tasks."""
+
+    #: The newest ones, at most ``_LINES_OF_AN_ACT``.
+    lines: Sequence[AuditLine]
+    number: int
+    #: Whether there may be more, because no more entries were read.
+    at_least: bool
+    last_id: int
+
+
+def acts(
+    session: Session,
+    which: Filter,
+    *,
+    before_id: int | None = None,
+    limit: int,
+    are_apart: bool = False,
+) -> tuple[Sequence[Act], bool]:
+    """Return the newest acts with ids below *before_id*, and whether there are older ones.
+
+    Two queries: the first reads only what tells acts apart.
+
+    Args:
+        are_apart: Whether every entry is an act.
+    """
+    columns = [getattr(AuditEntry, name) for name in ("id", "at", *_SAME_IN_AN_ACT)]
+    query = select(*columns).where(*_conditions(which, before_id))
+    rows = session.execute(query.order_by(AuditEntry.id.desc()).limit(_READ_ENTRIES)).all()
+    groups: list[list[Row[Any]]] = []
+    for row in rows:
+        last = groups[-1][-1] if groups else None
+        if last is None or are_apart or row[2:] != last[2:] or last.at - row.at > _PAUSE_IN_AN_ACT:
+            groups.append([])
+        groups[-1].append(row)
+    is_cut = len(rows) == _READ_ENTRIES
+    if is_cut and len(groups) > 1:
+        groups.pop()  # the next page begins with it
+    shown = groups[:limit]
+    ids = [row.id for group in shown for row in group[:_LINES_OF_AN_ACT]]
+    lines = {line.id: line for line in _lines(session, AuditEntry.id.in_(ids))} if ids else {}
+    found = [
+        Act(
+            [lines[row.id] for row in group[:_LINES_OF_AN_ACT]],
+            len(group),
+            is_cut and len(group) == len(rows),
+            group[-1].id,
+        )
+        for group in shown
+    ]
+    return found, is_cut or len(groups) > limit
 
 
 def entries(session: Session, which: Filter, *, batch: int = 1000) -> Iterator[AuditLine]:
