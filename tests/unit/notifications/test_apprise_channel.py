@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -42,21 +43,30 @@ def mailbox() -> Iterator[tuple[str, list[Any]]]:
     controller.stop()
 
 
-def test_a_mail_arrives(mailbox: tuple[str, list[Any]]) -> None:
-    """With title and text, from the site."""
+@pytest.mark.parametrize(
+    ("parameter", "kind", "body"),
+    [
+        ("", "plain", "- 3 × <b>Import\n- ü"),
+        ("&format=html", "html", r"3(&nbsp;| )×(&nbsp;| )&lt;b&gt;Import<br ?/>\s*-(&nbsp;| )ü"),
+    ],
+)
+def test_a_mail_arrives(
+    mailbox: tuple[str, list[Any]], parameter: str, kind: str, body: str
+) -> None:
+    """With title and lines, from the site; the markup of errors is text in HTML, too."""
     address, mails = mailbox
+    address += parameter
     apprise_channel.check(address)
 
     done = apprise_channel.send(
-        address, title="Shop: 3 runs failed", text="- 3 × Import\n- ü", site="Shop"
+        address, title="Shop: 3 runs failed", text="- 3 × <b>Import\n- ü", site="Shop"
     )
 
     (mail,) = mails
     assert done == "E-Mail"
     assert mail["Subject"] == "Shop: 3 runs failed"
     assert (mail["From"], mail["To"]) == ("tasks@example.com", "ops@example.com")
-    body = mail.get_body(("html", "plain")).get_content()
-    assert "3 × Import" in body and "ü" in body
+    assert re.search(body, mail.get_body((kind,)).get_content())
 
 
 def test_a_refused_mail_fails_without_the_password() -> None:

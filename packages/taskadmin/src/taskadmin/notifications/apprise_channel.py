@@ -42,9 +42,12 @@ def send(address: str, *, title: str, text: str, site: str) -> str:
     import apprise  # an extra
 
     plugin = _plugin(address, site)
+    service = apprise.Apprise()
+    service.add(plugin)
     captured = apprise.LogCapture(level=logging.WARNING, fmt="%(message)s")  # type: ignore[no-untyped-call]
     with captured as log:
-        accepted = plugin.notify(title=title, body=text)
+        # With the format, services of HTML or Markdown get line breaks and no markup of errors.
+        accepted = service.notify(text, title, body_format=apprise.NotifyFormat.TEXT)
         said = log.getvalue()
     if not accepted:
         raise DeliveryFailed(
