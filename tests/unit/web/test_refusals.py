@@ -8,6 +8,7 @@ import pytest
 from flask import Blueprint, Flask, url_for
 from flask.testing import FlaskClient
 from flask_admin import Admin
+from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -76,6 +77,19 @@ def test_a_form_is_not_returned_to(host: Host) -> None:
     answer = client.post("/taskadmin/tasks/action/", data={"action": "run_now"})
 
     assert answer.location == "/sign-in?next=/taskadmin/"
+
+
+def test_an_expired_form_asks_to_log_in_without_a_login_url(host: Host) -> None:
+    """The host's CSRFProtect refuses the form before the access check."""
+    host.app.config["WTF_CSRF_ENABLED"] = True
+    CSRFProtect(host.app)
+    client = host.serve()
+    form = "http://localhost/taskadmin/preferences"
+
+    answer = client.post("/taskadmin/preferences", headers={"Referer": form}, follow_redirects=True)
+
+    assert answer.status_code == 403
+    assert "<h1>Log in first</h1>" in answer.text
 
 
 def test_behind_a_prefix_an_endpoint_has_it(host: Host) -> None:

@@ -16,7 +16,7 @@ from ..store.database.outage import first_line
 from ..store.people.sessions import SEEN_EVERY, FoundSession, find_session
 from ..web.layout import csrf_field_name
 from ..web.page_requests import is_poll
-from ..web.redirects import is_own_path
+from ..web.redirects import UNSENT, is_own_path, tell_unsent
 
 log = logging.getLogger("taskadmin.accounts")
 
@@ -86,6 +86,8 @@ def sign_in(user: User, nonce: str) -> None:
     # Forms rendered before the log in must not work for the new user.
     session.pop(csrf_field_name(), None)
     session.pop(PENDING, None)
+    if session.pop(UNSENT, False):
+        tell_unsent()  # once more: the log in page has shown it
     user.session_key = service.begin_session(
         user.id,
         nonce=nonce,

@@ -25,6 +25,7 @@ from .database_errors import ErrorExplanation, explain_error
 from .layout import Layout
 from .page_requests import LIVE_HEADER, is_poll
 from .problems import problem
+from .redirects import page_of_form, return_to_form
 
 log = logging.getLogger("taskadmin.pages")
 
@@ -73,7 +74,7 @@ def handle_errors(blueprint: Blueprint) -> None:
     blueprint.register_error_handler(HostUrlError, _host_url_page)
     blueprint.register_error_handler(IdentityError, _identity_page)
     blueprint.register_error_handler(TooManyAttempts, _wait_page)
-    blueprint.register_error_handler(CSRFError, lambda _: error_page(400))
+    blueprint.register_error_handler(CSRFError, _expired_page)
     for status in (404, 413):
         blueprint.register_error_handler(status, lambda error: error_page(error.code))
     # Without a code, so that a host's handler for 500 takes precedence. Flask has already logged
@@ -149,6 +150,12 @@ def _failure_page(error: InternalServerError) -> ResponseReturnValue:
     )
     page = failure_page(500, *_ERRORS[500], number=number, moment=datetime.now(UTC))
     return page, 500
+
+
+def _expired_page(_: CSRFError) -> ResponseReturnValue:
+    """Respond to a form that the host's ``CSRFProtect`` has refused."""
+    page = page_of_form()
+    return error_page(400) if page is None else return_to_form(page)
 
 
 def _host_url_page(error: HostUrlError) -> ResponseReturnValue:

@@ -6,10 +6,14 @@ import unicodedata
 from urllib.parse import unquote, urlsplit
 
 import flask
-from flask import request
+from flask import current_app, flash, request, session
 from werkzeug.wrappers import Response
 
 from ..state import get_state
+from ..translation.texts import gettext
+
+#: Key in Flask's session, and category of messages.
+UNSENT = "taskadmin_unsent"
 
 
 def is_own_path(target: str | None) -> bool:
@@ -66,6 +70,40 @@ def redirect_to_login(path: str) -> Response:
     login_url = get_state().login_url
     assert login_url is not None
     return flask.redirect(login_url(path))
+
+
+def return_to_form(target: str) -> Response:
+    """Redirect to a page whose form was refused: nobody was logged in, or it had expired.
+
+    The script fills the form in again: the message's category tells it to.
+    """
+    tell_unsent()
+    state = get_state()
+    if state.login_url is None or state.current_user() is not None:
+        return redirect(target)
+    # For the message after the log in.
+    session[UNSENT] = request.endpoint != "taskadmin_accounts.login"
+    return redirect_to_login(target)
+
+
+def tell_unsent() -> None:
+    """Say that a form wasn't sent."""
+    sentence = gettext(
+        "You were logged out, or this page had expired: the form wasn't sent, and nothing was"
+        " changed. Check it and send it again."
+    )
+    flash(sentence, UNSENT)
+
+
+def page_of_form() -> str | None:
+    """Return the page from which the request was sent, if it can be opened again."""
+    referrer = request.referrer or ""
+    target = referrer.removeprefix(request.host_url.rstrip("/"))
+    if target == referrer or not is_own_path(target):
+        return None
+    adapter = current_app.create_url_adapter(request)
+    path = urlsplit(target).path.removeprefix(request.script_root)
+    return target if adapter is not None and adapter.test(unquote(path), "GET") else None
 
 
 def requested_url() -> str | None:

@@ -9,7 +9,7 @@ from ..state import get_state
 from ..translation.texts import gettext
 from .error_pages import error_page
 from .page_requests import is_poll
-from .redirects import redirect_to_login, this_address
+from .redirects import page_of_form, redirect_to_login, return_to_form, this_address
 
 
 def ask_to_log_in() -> ResponseReturnValue:
@@ -25,5 +25,6 @@ def ask_to_log_in() -> ResponseReturnValue:
             gettext("Log in to the application, then open this page again."),
             title=gettext("Log in first"),
         )
-    # A POST can't be repeated after logging in, so continue at the home page.
-    return redirect_to_login(this_address() if request.method == "GET" else state.home_url())
+    if request.method == "GET":
+        return redirect_to_login(this_address())
+    return return_to_form(page_of_form() or state.home_url())

@@ -98,8 +98,65 @@
       event.preventDefault();
       return;
     }
+    keepTyped(target);
     target.dataset.sent = "";
     setTimeout(() => delete target.dataset.sent, 5000); // the response may never come
+  }
+
+  const UNSENT = "taskadmin-unsent";
+  const thisPage = () => location.pathname + location.search;
+  const nameOfUser = () => document.querySelector(".ta[data-user]")?.dataset.user;
+
+  // What the user typed, in case the session has ended: never passwords and secrets.
+  function typedIn(form) {
+    const others = "[type=hidden], [type=password], [type=file], [type=submit], [data-secret], button";
+    return [...form.elements].filter((one) => one.name && !one.matches(others));
+  }
+
+  function keepTyped(form) {
+    const user = nameOfUser();
+    if (!user) return; // the log in page: keeps what was typed before it
+    const values = typedIn(form).map((one) => [one.name, one.value, one.checked ?? null]);
+    const number = [...document.forms].indexOf(form);
+    try {
+      sessionStorage.setItem(UNSENT, JSON.stringify({ page: thisPage(), user, number, values }));
+    } catch {
+      // storage is unavailable or full: the user types it again
+    }
+  }
+
+  // Fills the form in again on the page that says that it wasn't sent, for the same user only.
+  function restoreTyped() {
+    const user = nameOfUser();
+    if (!user) return;
+    let kept = null;
+    try {
+      kept = JSON.parse(sessionStorage.getItem(UNSENT));
+      sessionStorage.removeItem(UNSENT);
+    } catch {
+      // storage is unavailable
+    }
+    const form = document.forms[kept?.number];
+    if (!form || !document.querySelector("[data-unsent]")) return;
+    if (kept.page !== thisPage() || kept.user !== user) return;
+    const fill = () => {
+      for (const one of typedIn(form)) {
+        const isBox = ["checkbox", "radio"].includes(one.type);
+        const found = kept.values.find(
+          ([name, value]) => name === one.name && (!isBox || value === one.value),
+        );
+        if (found && isBox) one.checked = found[2];
+        else if (found) one.value = found[1];
+      }
+    };
+    const job = form.querySelector("[data-job]");
+    const jobBefore = job?.value;
+    fill();
+    form.addEventListener("taskadmin:fresh", fill, { once: true }); // another job's arguments
+    // For the arguments and for the preview.
+    for (const one of [job?.value !== jobBefore && job, form.elements.cron]) {
+      if (one) one.dispatchEvent(new Event("change", { bubbles: true }));
+    }
   }
 
   // Tells the server the browser's time zone, in which it writes times. The first page has them in
@@ -182,6 +239,7 @@
         const part = page.querySelector("[data-arguments]");
         if (form.elements.job.value !== job) return; // selected another one meanwhile
         form.querySelector("[data-arguments]").replaceWith(part);
+        part.dispatchEvent(new CustomEvent("taskadmin:fresh", { bubbles: true }));
       } catch {
         button.hidden = false; // let the user do it
       }
@@ -236,6 +294,7 @@
     document.querySelectorAll("[data-theme-switch]").forEach(addThemeSwitch);
     document.querySelectorAll(".ta .tabs").forEach(showCurrentTab);
     document.querySelectorAll("[data-selection]").forEach(addSelection);
+    restoreTyped();
     document.querySelector("[aria-invalid=true]")?.focus(); // the first error of a form
     for (const name of ["pointerover", "focusin"]) document.addEventListener(name, showTip);
     document.addEventListener("scroll", () => tip.remove());
