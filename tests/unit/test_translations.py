@@ -169,3 +169,29 @@ def test_placeholders_are_read_as_python_does() -> None:
 def test_the_package_has_compiled_catalogues() -> None:
     """Where Flask-Babel finds them."""
     assert Path(i18n.FOLDER) == TEMPLATE.parent
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_texts_use_the_words_of_the_glossary(language: str) -> None:
+    """A text with an English word of the field has its word in that language."""
+    rows = re.findall(
+        r"^\| ([a-z]+) \| ([^|]+) \| ([^|]*) ?\|$",
+        (po_path(language).parents[1] / "glossary.md").read_text(),
+        re.MULTILINE,
+    )
+    assert len(rows) > 10
+    others = []
+    for message in load(language):
+        text, *_ = [message.id] if isinstance(message.id, str) else message.id
+        said = "".join(message.string or "").casefold()
+        # Names of values, addresses, and the qualifiers of a search stay English.
+        prose = re.sub(r"%\(\w+\)s|\S+:\S+|\w+_\w+|.*Use a colon.*", "", text)
+        for english, word, given in rows:
+            known = [form.strip() for form in (given.strip() or word).casefold().split(",")]
+            if text.casefold() == english:
+                known = [word.casefold()]
+            elif known == ["–"] or not re.search(rf"(?<![\w-]){english}s?(?![\w-])", prose, re.I):
+                continue
+            if not any(form in said for form in known):
+                others.append(f"{english}: {text}: {said}")
+    assert others == []
