@@ -206,6 +206,7 @@ def cut_placeholders(page: Page) -> list[str]:
     """Return the placeholders that don't fit in their fields."""
     found: list[str] = page.evaluate(
         """() => [...document.querySelectorAll("[placeholder]")].filter((one) => {
+          if (!one.checkVisibility()) return false;
           const style = getComputedStyle(one);
           const pen = document.createElement("canvas").getContext("2d");
           pen.font = style.font;

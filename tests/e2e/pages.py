@@ -128,6 +128,8 @@ ANA = [
         ("dashboard-week", at("dashboard/?range=7d"), None),
         ("tasks", at("tasks/"), None),
         ("tasks-selected", at("tasks/"), lambda page: page.locator("[name=rowid]").first.check()),
+        ("keys", at("tasks/"), lambda page: page.keyboard.press("?")),
+        ("palette", at("tasks/"), lambda page: page.keyboard.press("Control+k")),
         ("tasks-paused", at("tasks/?state=paused"), None),
         ("tasks-none", at("tasks/?search=nothing+is+called+that"), None),
         ("tasks-wrong-search", at("tasks/?search=state:purple"), None),

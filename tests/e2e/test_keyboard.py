@@ -208,3 +208,79 @@ def test_bars_of_a_chart_say_what_they_are_and_lead_there(
     page.wait_for_url("**/runs/?between=*")
     number = sum(int(one) for one in re.findall(r"(\d+) (?:succeeded|failed|skipped)", second))
     expect(page.locator(".tabs [aria-current] .count")).to_have_text(str(number))
+
+
+def test_single_keys_act_on_rows_and_go_to_pages(make_visitor: MakeVisitor, sample: Sample) -> None:
+    """Not while somebody types, and not after they were switched off."""
+    visitor = make_visitor(SUPERUSER)
+    page = visitor.page
+    visitor.open("/taskadmin/tasks/")
+    names = page.locator("main tbody a.name")
+    ticks = page.locator("[name=rowid]")
+
+    page.keyboard.press("j")
+    expect(names.nth(0)).to_be_focused()
+    page.keyboard.press("j")
+    expect(names.nth(1)).to_be_focused()
+    page.keyboard.press("x")
+    expect(ticks.nth(1)).to_be_checked()
+    page.keyboard.press("k")
+    expect(names.nth(0)).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox", name="Search tasks")).to_be_focused()
+    page.keyboard.type("gx?")
+    expect(page.get_by_role("searchbox", name="Search tasks")).to_have_value("gx?")
+
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.get_by_label("Use single keys in this browser").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    expect(names.nth(0)).not_to_be_focused()
+    page.evaluate("localStorage.clear()")
+    page.reload()
+
+    page.keyboard.press("g")
+    with page.expect_navigation(url="**/taskadmin/runs/"):
+        page.keyboard.press("r")
+    page.go_back()
+    page.keyboard.press("j")
+    with page.expect_navigation(url="**/tasks/edit/**"):
+        page.keyboard.press("e")
+
+
+def test_the_palette_finds_pages_tasks_runs_and_actions(
+    make_visitor: MakeVisitor, sample: Sample
+) -> None:
+    """Also from a field, by keyboard alone."""
+    visitor = make_visitor(SUPERUSER)
+    page = visitor.page
+    visitor.open("/taskadmin/tasks/")
+    options = page.get_by_role("option")
+
+    page.get_by_role("searchbox", name="Search tasks").focus()
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("dialog", name="Go to")).to_be_visible()
+    page.keyboard.type("laun")
+    expect(options.first).to_have_text("Launches")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/taskadmin/launches/")
+
+    page.keyboard.press("Control+k")
+    page.keyboard.type("unit int")
+    expect(options.first).to_have_text("Unit interval")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/tasks/details/**")
+
+    run = next(id_ for state, id_ in sample.runs.items() if state == "succeeded")
+    page.keyboard.press("Control+k")
+    page.keyboard.type(str(run))
+    expect(options.first).to_have_text(f"Run {run}")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/runs/details/?id={run}")
+
+    page.keyboard.press("Control+k")
+    page.keyboard.type("no page is called that")
+    expect(page.get_by_text("Nothing found.")).to_be_visible()
