@@ -98,8 +98,7 @@ def tests(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Measure the branch coverage of the unit tests; fail below the floor in pyproject.toml."""
     _install(session, "tests", "coverage")
-    everything = (*_IN_PARALLEL, "tests/unit")
-    session.run("pytest", *(session.posargs or everything), "--cov")
+    session.run("pytest", *(session.posargs or (*_IN_PARALLEL, "tests/unit")), "--cov")
 
 
 @contextmanager
@@ -119,7 +118,8 @@ def _postgresql(session: nox.Session, release: str) -> Iterator[str]:
 def versions(session: nox.Session, version: Version) -> None:
     """Run unit and integration tests with other versions of Python, PostgreSQL and packages.
 
-    ``--short`` runs only tests of code that calls the package, or Celery, SQLAlchemy and so on.
+    ``--short`` runs only tests of code that calls the package, or Celery, SQLAlchemy and so on;
+    further arguments go to pytest.
     """
     _install(session, "tests", pins=version.pins)
     # Babel extracts the same texts with every version that can parse the sources.
@@ -128,9 +128,9 @@ def versions(session: nox.Session, version: Version) -> None:
         # Other versions of pydantic write the same schemas in other words.
         without.append("--ignore=tests/unit/api/test_document.py")
     chosen: Sequence[str] = session.posargs
-    if session.posargs == ["--short"] or (version.postgresql and not session.posargs):
-        chosen = (*_IN_PARALLEL, *version.short)
-    elif not session.posargs:
+    if "--short" in chosen or (version.postgresql and not chosen):
+        chosen = (*_IN_PARALLEL, *version.short, *(one for one in chosen if one != "--short"))
+    elif not chosen:
         chosen = (*_IN_PARALLEL, "tests/unit", "tests/integration", *without)
     if version.postgresql:
         with _postgresql(session, version.postgresql) as programs:
@@ -154,8 +154,7 @@ def bounds(session: nox.Session) -> None:
         tests = close_to(dependency)
         # Old versions of Alembic call SQLAlchemy 2.1 in a way that it accepts with a warning.
         warning = "ignore:Empty parameter sequence:sqlalchemy.exc.SADeprecationWarning"
-        in_parallel = _IN_PARALLEL if len(tests) > 10 else ()
-        session.run("pytest", "-W", warning, *in_parallel, *tests)
+        session.run("pytest", "-W", warning, *(_IN_PARALLEL if len(tests) > 10 else ()), *tests)
 
 
 def _run_stoppable(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:
@@ -272,8 +271,8 @@ def hosts(session: nox.Session) -> None:
         # Isolated and outside the repository, so that only the wheel can be imported.
         work = shutil.copytree(ROOT / "tests" / "hosts", Path(folder) / "hosts")
         with session.chdir(work):
-            options = session.posargs or ("-n", "auto", "--dist", "loadfile")
             pytest = ("python", "-I", "-m", "pytest", "-p", "taskadmin.testing")
+            options = session.posargs or ("-n", "auto", "--dist", "loadfile")
             session.run(*pytest, *options, env={"PYTHONPATH": None})
 
 
