@@ -196,12 +196,13 @@ def test_one_act_is_one_row(
     tasks = [make_task(name=f"Task {number}") for number in range(60)]
     actor = Actor(chief.id, "chief", "192.0.2.9")
     pauses.pause_tasks(session, [task.id for task in tasks], actor=actor, note="Repair")
-    audit.record(session, actor, "resumed", audit.subject_of(tasks[0]))
+    for _ in range(2):  # two acts, although they follow each other at once
+        audit.record(session, actor, "resumed", audit.subject_of(tasks[0]))
     session.commit()
 
     page = superuser.get("/taskadmin/audit/").text
 
-    assert page.count("192.0.2.9") == 2
+    assert page.count("192.0.2.9") == 3
     assert '<span class="what">paused</span> <span class="name">60 tasks</span>' in page
     assert page.count("Repair") == 20
     assert '<span class="what">resumed</span> <a class="name"' in page

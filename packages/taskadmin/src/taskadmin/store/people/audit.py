@@ -246,15 +246,26 @@ def acts(
     Args:
         are_apart: Whether every entry is an act.
     """
-    columns = [getattr(AuditEntry, name) for name in ("id", "at", *_SAME_IN_AN_ACT)]
-    query = select(*columns).where(*_conditions(which, before_id))
+    names = ("id", "at", "subject_id", *_SAME_IN_AN_ACT)
+    query = select(*(getattr(AuditEntry, name) for name in names))
+    query = query.where(*_conditions(which, before_id))
     rows = session.execute(query.order_by(AuditEntry.id.desc()).limit(_READ_ENTRIES)).all()
     groups: list[list[Row[Any]]] = []
+    subjects: set[int] = set()
     for row in rows:
         last = groups[-1][-1] if groups else None
-        if last is None or are_apart or row[2:] != last[2:] or last.at - row.at > _PAUSE_IN_AN_ACT:
+        goes_on = (
+            last is not None
+            and not are_apart
+            and row[3:] == last[3:]
+            and row.subject_id not in subjects  # an act changes a thing once
+            and last.at - row.at <= _PAUSE_IN_AN_ACT
+        )
+        if not goes_on:
             groups.append([])
+            subjects.clear()
         groups[-1].append(row)
+        subjects.add(row.subject_id)
     is_cut = len(rows) == _READ_ENTRIES
     if is_cut and len(groups) > 1:
         groups.pop()  # the next page begins with it
