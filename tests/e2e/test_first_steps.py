@@ -27,7 +27,7 @@ def test_from_registering_to_the_first_result(make_visitor: MakeVisitor) -> None
     expect(page.get_by_role("heading", level=1)).to_have_text("Not allowed")
 
     superuser = make_visitor(SUPERUSER)
-    superuser.page.get_by_role("link", name="Users").click()
+    superuser.page.get_by_role("link", name="Users", exact=True).click()
     superuser.page.get_by_role("link", name="nadia", exact=True).click()
     superuser.page.get_by_label("Superuser").check()
     superuser.page.get_by_role("button", name="Save").click()
