@@ -134,8 +134,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const found = entries().filter(({ label }) => label.toLowerCase().includes(text.toLowerCase()));
     if (RUN.test(text)) {
       const id = text.replace("#", "");
-      const url = palette.dataset.run.replace("id=0", `id=${id}`);
-      found.unshift(leadsTo(palette.dataset.runLabel.replace("#", id), url));
+      const label = palette.dataset.runLabel.replace("#", id);
+      found.unshift(leadsTo(label, `${palette.dataset.runs}details/?id=${id}`));
     }
     show(found);
     if (text.length < 2) return;
