@@ -158,7 +158,7 @@ def test_a_tasks_page_lists_its_changes(
 
     page = superuser.get(f"/taskadmin/tasks/details/?id={task_id}&tab=changes").text
 
-    assert '<span class="mono">name</span> Daily → Nightly &lt;b&gt;' in page
+    assert '<span class="muted">Name:</span> Daily → Nightly &lt;b&gt;' in page
 
 
 def test_a_tasks_page_begins_with_its_next_and_its_last_run(
