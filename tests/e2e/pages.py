@@ -215,6 +215,7 @@ OTHERS = [
     Visit("not-found", SUPERUSER, at("tasks/details/?id=999999"), 404),
     Visit("review", REVIEWER, at("review/")),
     Visit("review-tasks", REVIEWER, lambda sample: f"review/tasks/?user={sample.author}"),
+    Visit("review-runs", REVIEWER, lambda sample: f"review/runs/?task={sample.good}"),
     Visit("profile", REVIEWER, at("profile")),
     Visit("refused", REVIEWER, at("tasks/"), 403),
     Visit("profile", NOBODY, at("profile")),

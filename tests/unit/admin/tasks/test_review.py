@@ -257,3 +257,35 @@ def test_review_is_for_superusers_and_reviewers(
         assert sign_in(visitor).get(f"/taskadmin/{path}").status_code == status
     answer = client.get(f"/taskadmin/{path}")
     assert answer.location.startswith("/taskadmin/login?next=/taskadmin/review/")
+
+
+def test_a_reviewer_finds_what_failed(
+    session: Session, reviewer: FlaskClient, make_user: MakeUser, make_task: MakeTask
+) -> None:
+    """From a user by name to the failed task and its runs, without a way to change anything."""
+    ana = make_user("ana")
+    make_user("bea")
+    make_task(ana, name="Fine")
+    broken = make_task(ana, name="Broken")
+    long_ago = make_task(ana, name="Long ago")
+    fail(session, broken)
+    fail(session, long_ago, hours_ago=25)
+
+    people = reviewer.get("/taskadmin/review/?search=AN").text
+    assert [row[0] for row in cells(people)] == ["ana"]
+    link = f"/taskadmin/review/tasks/?user={ana.id}&amp;failed=1"
+    assert f'href="{link}"' in people
+    failed = reviewer.get(link.replace("&amp;", "&")).text
+    assert [row[0].split("\n")[0] for row in cells(failed)] == ["Broken"]
+    runs_link = f"/taskadmin/review/runs/?task={broken.id}"
+    assert f'href="{runs_link}"' in failed
+    runs = reviewer.get(runs_link).text
+    assert [row[1] for row in cells(runs)] == ["failed"]
+    assert "ValueError" in runs
+    assert "/runs/details/" not in runs and "<form" not in runs.partition("<main")[2]
+
+
+@pytest.mark.parametrize("query", ["", "task=x", "task=99", "task=0"])
+def test_runs_of_unknown_tasks_are_not_found(reviewer: FlaskClient, query: str) -> None:
+    """As on other pages."""
+    assert reviewer.get(f"/taskadmin/review/runs/?{query}").status_code == 404

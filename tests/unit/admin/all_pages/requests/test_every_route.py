@@ -33,7 +33,7 @@ PUBLIC = {
     *("taskadmin.index", "taskadmin_accounts.login", "taskadmin_accounts.register"),
     *("taskadmin_health.healthz", "taskadmin_health.readyz"),
 }
-REVIEW = {"taskadmin_review.index_view", "taskadmin_review.tasks_view"}
+REVIEW = {f"taskadmin_review.{name}_view" for name in ("index", "tasks", "runs")}
 
 HOSTILE = [
     *("", " ", "0", "-1", "1.5", "1e309", "nan", "٣", "99999999999999999999", "1" * 5000),

@@ -7,9 +7,13 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from ...models import User
+from ...search.language import searchable
 from ...store.reports import review
 from ...store.runs import results
+from ...store.runs.lists import newest_runs
+from ...store.tasks.tasks import find_task
 from ...values.ids import parse_id
+from ...values.tracebacks import message_of
 from ...web.error_pages import error_page
 from ...web.redirects import redirect
 from ..arguments.display import OF_TEMPLATES
@@ -21,6 +25,8 @@ from .rows import task_rows
 _USERS_PER_PAGE = 100
 #: Tasks per page.
 _TASKS_PER_PAGE = 50
+#: Runs on a task's page.
+_NEWEST_RUNS = 100
 #: Beyond this, the offset would take the database minutes.
 _MAX_PAGE = 100_000
 
@@ -36,16 +42,21 @@ class ReviewView(ProtectedView):
     @expose("/")
     @cache_fragments
     def index_view(self) -> ResponseReturnValue:
-        """List all users, also those without tasks; ordered by ``sort`` and ``desc``, in pages."""
+        """List users, also those without tasks; ordered by ``sort`` and ``desc``, in pages.
+
+        ``search`` is a part of their names.
+        """
         order = request.args.get("sort", "username")
         if order not in review.SORT_ORDERS:
             return redirect(self.get_url(".index_view"))
         descending = request.args.get("desc") == "1"
         page = min(parse_id(request.args.get("page")) or 0, _MAX_PAGE)
+        search = searchable(request.args.get("search"))
         found = review.review_page(
             self.database,
             order_by=order,
             descending=descending,
+            part=search,
             limit=_USERS_PER_PAGE + 1,
             offset=page * _USERS_PER_PAGE,
         )
@@ -59,6 +70,7 @@ class ReviewView(ProtectedView):
             page=page,
             order=order,
             descending=descending,
+            search=search,
             is_capped=found.is_capped,
             has_unknown=any(not row.last_run_is_known for row in rows),
             newest=review.SEARCHED_RUNS,
@@ -67,7 +79,10 @@ class ReviewView(ProtectedView):
 
     @expose("/tasks/")
     def tasks_view(self) -> ResponseReturnValue:
-        """List the tasks of a user (``user``), newest first, older than ``before``."""
+        """List the tasks of a user (``user``), newest first, older than ``before``.
+
+        With ``failed``, only those that failed within 24 hours.
+        """
         number = parse_id(request.args.get("user"))
         person = None if number is None else self.database.get(User, number)
         if person is None:
@@ -75,6 +90,7 @@ class ReviewView(ProtectedView):
         tasks = review.tasks_of(
             self.database,
             person.id,
+            failed="failed" in request.args,
             before_id=parse_id(request.args.get("before")),
             limit=_TASKS_PER_PAGE + 1,
         )
@@ -84,6 +100,7 @@ class ReviewView(ProtectedView):
             person=person,
             tasks=shown,
             more=len(tasks) > _TASKS_PER_PAGE,
+            failed="failed" in request.args,
             before=parse_id(request.args.get("before")),
             latest=results.latest_runs(self.database, [task.id for task in shown]),
             rows=task_rows(
@@ -93,4 +110,20 @@ class ReviewView(ProtectedView):
             ),
             **OF_TEMPLATES,
             may_manage=self.user.may_manage,
+        )
+
+    @expose("/runs/")
+    def runs_view(self) -> ResponseReturnValue:
+        """List the newest runs of a task (``task``)."""
+        number = parse_id(request.args.get("task"))
+        task = None if number is None else find_task(self.database, number)
+        if task is None:
+            return error_page(404)
+        return self.render(
+            "taskadmin/tasks/review_runs.html",
+            task=task,
+            runs=newest_runs(self.database, task.id, limit=_NEWEST_RUNS),
+            most=_NEWEST_RUNS,
+            message_of=message_of,
+            **OF_TEMPLATES,
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, Subquery, func, select, text
+from sqlalchemy import CTE, ColumnElement, Subquery, func, select, text, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
@@ -75,6 +75,7 @@ def review_page(
     *,
     order_by: str = "username",
     descending: bool = False,
+    part: str | None = None,
     limit: int = 50,
     offset: int = 0,
     newest: int = SEARCHED_RUNS,
@@ -87,6 +88,7 @@ def review_page(
 
     Args:
         order_by: One of ``SORT_ORDERS``.
+        part: Part of their names, case-insensitive.
         limit: Maximum rows to return.
     """
     amounts = _amounts()
@@ -111,6 +113,7 @@ def review_page(
             people.c.failures,
             select(func.count()).select_from(failed).scalar_subquery() >= most_failures,
         )
+        .where(true() if part is None else people.c.username.icontains(part, autoescape=True))
         .order_by((column.desc() if descending else column.asc()).nulls_last(), people.c.id)
         .limit(limit)
         .offset(offset)
@@ -123,10 +126,23 @@ def review_page(
 
 
 def tasks_of(
-    session: Session, user_id: int, *, before_id: int | None = None, limit: int
+    session: Session,
+    user_id: int,
+    *,
+    failed: bool = False,
+    before_id: int | None = None,
+    limit: int,
 ) -> Sequence[Task]:
-    """Return a user's newest tasks with ids below *before_id*."""
+    """Return a user's newest tasks with ids below *before_id*.
+
+    Args:
+        failed: Only those of the failures that ``review_page`` counts.
+    """
     query = select(Task).where(Task.created_by == user_id, Task.deleted_at.is_(None))
+    if failed:
+        newest = _newest_failed(COUNTED_FAILURES)
+        recent = select(newest.c.task_id).where(newest.c.finished_at > _a_day_ago())
+        query = query.where(Task.id.in_(recent))
     if before_id is not None:
         query = query.where(Task.id < before_id)
     return session.scalars(query.order_by(Task.id.desc()).limit(limit)).all()
@@ -249,18 +265,22 @@ def _last_of_each_task(rest: CTE, most: int) -> CTE:
 
 def _newest_failures(most: int) -> CTE:
     """Select the failures of the last 24 hours from the index of runs with errors."""
-    newest = (
+    newest = _newest_failed(most)
+    return (
+        select(_author_of(newest).label("created_by"))
+        .where(newest.c.finished_at > _a_day_ago())
+        .cte("failed")
+    )
+
+
+def _newest_failed(most: int) -> Subquery:
+    return (
         select(TaskResult.task_id, TaskResult.finished_at)
         # A run that is retried has an error too.
         .where(TaskResult.error_type.is_not(None), TaskResult.state == RunState.FAILED)
         .order_by(TaskResult.id.desc())
         .limit(most)
         .subquery("newest_failures")
-    )
-    return (
-        select(_author_of(newest).label("created_by"))
-        .where(newest.c.finished_at > _a_day_ago())
-        .cte("failed")
     )
 
 
