@@ -35,7 +35,7 @@ nox.options.sessions = ["tests", "lint", "typing", "wheel"]
 SITE = ROOT / "deploy"
 #: The image's pinned packages, with hashes.
 REQUIREMENTS = SITE / "dockr" / "requirements.txt"
-#: One process more than CPUs, because the one with the tests of brokers mostly waits.
+#: One process more than CPUs, because those with the tests of brokers mostly wait.
 _IN_PARALLEL = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup")
 #: Of the package.
 _EXTRAS = "api,metrics,notifications,postgresql"

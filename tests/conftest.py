@@ -11,6 +11,8 @@ class or module sets keys of ``app``'s configuration; the nearest one wins.
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,10 +70,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests with a broker in one process: they share queues, and load the machine."""
+    """Keep tests with a broker in two processes: they wait, but also load the machine.
+
+    Alarms of the broker would disturb those with workers. Without a virtual host for each process,
+    all share their queues, and stay in one.
+    """
     for item in items:
         if "rabbitmq" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("broker"))
+            has_workers = re.search(r"integration/workers/|test_broker_alarms", item.nodeid)
+            group = "workers" if has_workers and shutil.which("rabbitmqctl") else "broker"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)
