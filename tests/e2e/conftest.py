@@ -36,8 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests of first steps first, which need a site without tasks."""
-    items.sort(key=lambda item: "sample" in getattr(item, "fixturenames", ()))
+    """Run tests of first steps first, which need a site without tasks, and the sample's last."""
+    items.sort(
+        key=lambda item: (
+            item.path.name != "test_first_steps.py",
+            "sample" in getattr(item, "fixturenames", ()),
+        )
+    )
 
 
 @pytest.fixture(scope="session")
