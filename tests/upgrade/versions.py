@@ -32,9 +32,7 @@ class Version:
 CURRENT = Version("current", sys.executable)
 #: Commits to upgrade from, the newest first, with their reasons.
 EARLIER = {
-    # The same schema; the last one that added its queues to every worker of the host.
-    "653a3bf": "653a3bf1459aaf08ec58dd5c1a1531463db0a2f5",
-    # Revision 0009: before runs shared messages, and before sessions were rows.
+    # Revision 0009: before workers of the host were left alone, before runs shared messages, and before sessions were rows.
     "2601ead": "2601eadcf6b6683245a76f5b1f88de09b7faf3a8",
 }
 

@@ -79,13 +79,12 @@ def test_whatever_a_job_raises_is_one_failed_attempt(
     assert "Traceback" not in processes.text("runs")
 
 
-# Not in threads, where they close the descriptor of Celery's event loop for good.
-@pytest.mark.parametrize("pool", ["prefork", "solo"])
+# Not in threads and solo, where they close the descriptor of Celery's event loop, often for good.
 def test_a_job_that_closes_its_process_files_is_recorded_once(
-    session: Session, make_task: MakeTask, celery: Celery, processes: CeleryProcesses, pool: str
+    session: Session, make_task: MakeTask, celery: Celery, processes: CeleryProcesses
 ) -> None:
     """The outcome uses new connections; the redelivered message finds a finished run."""
-    processes.worker("runs", RUNS_QUEUE, *POOLS[pool])
+    processes.worker("runs", RUNS_QUEUE, *POOLS["prefork"])
     sent = [
         runs.send(celery, runs.queue(session, make_task(job=name).id))
         for name in ("closes_files", "fine")
