@@ -297,7 +297,9 @@ def _send(state: State, started: Sequence[ManualLaunch], owner: UUID) -> Sending
     else:
         launch_id = started[0].launch_id
         try:
-            state.publish(launch_id, owner)
+            # On a busy machine, its time may be up before it has sent anything.
+            if state.publish(launch_id, owner) < started[0].runs:
+                sending = Sending.BY_LAUNCHER
         except BrokerUnavailable as error:
             log.warning("%s", error, extra={"launch_id": launch_id})
             disabled = isinstance(error, SendingDisabled)
