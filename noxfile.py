@@ -150,7 +150,8 @@ def bounds(session: nox.Session) -> None:
     pins = lowest()
     for dependency in session.posargs or pins:
         # Upgrades the one before; one environment is much faster than one for each.
-        session.install("-U", pins[dependency], *(pins.keys() - {dependency}))
+        others = (pin.partition("==")[0] for name, pin in pins.items() if name != dependency)
+        session.install("-U", pins[dependency], *others)
         tests = close_to(dependency)
         # Old versions of Alembic call SQLAlchemy 2.1 in a way that it accepts with a warning.
         warning = "ignore:Empty parameter sequence:sqlalchemy.exc.SADeprecationWarning"
