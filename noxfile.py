@@ -153,9 +153,9 @@ def bounds(session: nox.Session) -> None:
         others = (pin.partition("==")[0] for name, pin in pins.items() if name != dependency)
         session.install("-U", pins[dependency], *others)
         tests = close_to(dependency)
-        # Old versions of Alembic call SQLAlchemy 2.1 in a way that it accepts with a warning.
-        warning = "ignore:Empty parameter sequence:sqlalchemy.exc.SADeprecationWarning"
-        session.run("pytest", "-W", warning, *(_IN_PARALLEL if len(tests) > 10 else ()), *tests)
+        # Alembic's lowest version calls SQLAlchemy 2.1 in a deprecated way.
+        options = ("-W", "ignore:Empty parameter sequence:sqlalchemy.exc.SADeprecationWarning")
+        session.run("pytest", *options, *(_IN_PARALLEL if len(tests) > 10 else ()), *tests)
 
 
 def _run_stoppable(session: nox.Session, *command: str, env: dict[str, str] | None = None) -> None:

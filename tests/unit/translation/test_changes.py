@@ -32,6 +32,8 @@ def test_names_are_those_of_the_forms(name: str, label: str) -> None:
         ("slot", "kind", "common slot"),
         ("slot", "arguments.kind", "slot"),
         (7, "max_runs", ""),
+        # An argument of any size, which needn't be a time.
+        (10**20, "arguments.wait_seconds", ""),
     ],
 )
 def test_values_are_in_words(value: object, name: str, text: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -166,6 +168,8 @@ def test_a_tasks_page_begins_with_its_next_and_its_last_run(
 ) -> None:
     """Live, with a chart of the last runs; each part has an address."""
     task = make_task(name="Dice")
+    first = superuser.get(f"/taskadmin/tasks/details/?id={task.id}").text
+    assert "This task hasn't run yet." in unescape(first)
     run_ids = put_runs(session, task, ["failed", "succeeded", "succeeded"])
 
     page = superuser.get(f"/taskadmin/tasks/details/?id={task.id}").text

@@ -59,7 +59,7 @@ def value_text(value: object, name: str) -> str:
     match value:
         case bool():
             return texts.gettext("yes") if value else texts.gettext("no")
-        case int() | float() if name.endswith("_seconds"):
+        case int() | float() if name.endswith("_seconds") and name in _NAMES:
             return i18n.duration(timedelta(seconds=value))
         case str() if name.endswith("_at") and name in _NAMES:
             moment = _moment(value)
